@@ -1,0 +1,47 @@
+"""A message as a consumer sees it: what ReceiveMessage hands out, whoever serves the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["MessageAttribute", "ReceivedMessage"]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAttribute:
+    """One message attribute: String and Number keep their text, Binary its bytes (EVT-8)."""
+
+    data_type: str
+    string_value: str | None = None
+    binary_value: bytes | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ReceivedMessage:
+    """One delivery of one message.
+
+    ``attributes`` are the system attributes under SQS's names, all values text (EVT-3 … 7).
+    ``received_at`` and ``visible_at`` are epoch milliseconds: when SQS handed it out and when its visibility
+    timeout ends unless somebody changes it (SQS-20). Not frozen for speed alone; nobody changes one.
+    """
+
+    message_id: str
+    receipt_handle: str
+    body: str
+    md5_of_body: str
+    attributes: Mapping[str, str]
+    message_attributes: Mapping[str, MessageAttribute]
+    md5_of_message_attributes: str | None
+    received_at: int
+    visible_at: int
+
+    @property
+    def receive_count(self) -> int:
+        """``ApproximateReceiveCount`` of this delivery, 1 for the first (SQS-27)."""
+        return int(self.attributes["ApproximateReceiveCount"])
+
+    @property
+    def group(self) -> str | None:
+        """``MessageGroupId``, always there on FIFO queues, optional on standard ones (EVT-7)."""
+        return self.attributes.get("MessageGroupId")
