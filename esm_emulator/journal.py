@@ -557,7 +557,7 @@ class Journal:
                 self.append(fact)
 
     def subscribe(self, reader: Callable[[Fact], None]) -> Callable[[], None]:
-        """Call ``reader`` with every fact from now on; the result ends that. A reader must be quick and must not raise."""
+        """Call ``reader`` with every fact from now on; the result ends that. It must be quick and must not raise."""
         with self._lock:
             self._readers.append(reader)
         return lambda: self._readers.remove(reader)
@@ -593,8 +593,11 @@ def read_lines(lines: Iterable[str]) -> Iterator[Fact]:
 
 
 def _from_json(value: dict[str, Any]) -> Fact:
-    kind = _KINDS[value.pop("event")]
-    arguments = {name: tuple(item) if isinstance(item, list) else item for name, item in value.items()}
-    if kind in (Deployed, PropertySet):
-        arguments = value
+    kind = _KINDS[value["event"]]
+    as_it_is = kind in (Deployed, PropertySet)  # their values are JSON of the user's, where a list is a list
+    arguments: dict[str, Any] = {
+        name: tuple(item) if isinstance(item, list) and not as_it_is else item
+        for name, item in value.items()
+        if name != "event"
+    }
     return kind(**arguments)

@@ -79,7 +79,7 @@ class Profile:
     recursion_limit: int = _field(16, "FAIL-16", "invocations of one chain of messages before the next is refused")
 
     def with_(self, **changes: Any) -> Profile:
-        """This profile with some fields changed. Raises ``UsageError`` for a field that is not there or does not fit."""
+        """This profile with some fields changed. Raises ``UsageError`` for unknown names and wrong kinds."""
         known = {item.name: item for item in fields(self)}
         for name, value in changes.items():
             if name not in known or name == "name":

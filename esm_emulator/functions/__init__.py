@@ -71,7 +71,7 @@ class FailureKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A function error (RUN-22). ``payload`` is Lambda's error JSON; ``exception`` the handler's own, when it ran here."""
+    """A function error (RUN-22): ``payload`` is Lambda's error JSON, ``exception`` the handler's own if it ran here."""
 
     kind: FailureKind
     error_type: str

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import anyio
+import anyio.lowlevel
 
 from esm_emulator.messages import ReceivedMessage
 
@@ -52,7 +53,7 @@ class Stop:
     async def wait(self, ms: int) -> bool:
         """Wait ``ms`` milliseconds or until it is set, whichever is first; true when it is set."""
         if self.is_set or ms <= 0:
-            await anyio.sleep(0)
+            await anyio.lowlevel.checkpoint()
             return self.is_set
         woken = anyio.Event()
         forget = self.subscribe(woken.set)
