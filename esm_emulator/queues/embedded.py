@@ -1,0 +1,464 @@
+"""The queue engine inside this process: one lock around it, and waiting.
+
+The engine is pure; here it gets a clock, a journal and company. Every operation runs under one lock, because a handler's
+boto3 client, an HTTP client and the pollers all work on the same queues from threads of their own; what it did goes to
+the journal before anybody else can do something. Nothing polls: whoever waits for a message is woken by the send, the
+visibility change or the delete that makes one receivable, or by a timer at the next visibility end, one waiter for each
+message that can be had. What falls due by itself (retention, move tasks) happens at its time, on the loop's timers.
+
+This file knows nothing of mappings, batches or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import anyio
+
+from esm_emulator.clocks import Clock, handlers
+from esm_emulator.errors import SqsError
+from esm_emulator.journal import DeleteFailed, EmptyReceives, Fact, Journal, MessageDeadLettered, QueueTrouble
+from esm_emulator.messages import ReceivedMessage
+from esm_emulator.queues import Deleted, Delivery, Stop
+from esm_emulator.sqs import Counts, Engine, MoveTask, NewMessage, Queue, QueueSettings, Sent, StoredMessage
+
+__all__ = ["EmbeddedQueue", "EmbeddedSqs"]
+
+T = TypeVar("T")
+
+
+class EmbeddedSqs:
+    """All queues of one run. Every method may be called from any thread; the ``async`` ones only on the run's loop.
+
+    ``receive_wait`` is how long one long poll lasts, in milliseconds, for counting the empty ones (POLL-6).
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, journal: Journal, *, receive_wait: int = 20_000) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.journal = journal
+        self.receive_wait = receive_wait
+        self._lock = threading.RLock()
+        self._waiting: dict[str, OrderedDict[int, Callable[[], None]]] = {}
+        self._tickets = itertools.count()
+        self._timers = _Timers()
+        self._closed = False
+
+    # --- queues -----------------------------------------------------------------------------------------------
+
+    @property
+    def queues(self) -> Mapping[str, Queue]:
+        """Every queue by its name."""
+        return self.engine.queues
+
+    def create(
+        self, name: str, settings: QueueSettings, *, id: str | None = None, tags: Mapping[str, str] | None = None
+    ) -> Queue:
+        """CreateQueue. ``id`` is the queue's logical id in the journal, its name by default. Raises ``SqsError``."""
+        with self._operation() as (now, facts):
+            queue, done = self.engine.create(name, settings, now, id=id, tags=tags)
+            facts.extend(done)
+            return queue
+
+    def find(self, name: str) -> Queue:
+        """The queue of that name. Raises ``SqsError`` NonExistentQueue."""
+        with self._lock:
+            return self.engine.find(name)
+
+    def remove(self, queue: Queue) -> None:
+        """DeleteQueue, with all that is in it."""
+        with self._operation() as (now, facts):
+            facts.extend(self.engine.remove(queue, now))
+
+    def configure(self, queue: Queue, settings: QueueSettings) -> None:
+        """SetQueueAttributes; shortening the retention expires what is older (SQS-16 takes no time here)."""
+        with self._operation(queue) as (now, facts):
+            facts.extend(self.engine.configure(queue, settings, now))
+
+    # --- messages ---------------------------------------------------------------------------------------------
+
+    def send(self, queue: Queue, message: NewMessage) -> Sent:
+        """SendMessage. Raises ``SqsError`` for what SQS refuses."""
+        with self._operation(queue) as (now, facts):
+            sent, done = self.engine.send(queue, message, now)
+            facts.extend(done)
+            return sent
+
+    def receive(
+        self,
+        queue: Queue,
+        maximum: int,
+        *,
+        visibility_ms: int | None = None,
+        consumer: str | None = None,
+        attempt_id: str | None = None,
+        long_poll: bool = True,
+    ) -> list[ReceivedMessage]:
+        """ReceiveMessage that does not wait."""
+        with self._operation(queue) as (now, facts):
+            messages, done = self.engine.receive(
+                queue,
+                maximum,
+                now,
+                visibility_ms=visibility_ms,
+                consumer=consumer,
+                attempt_id=attempt_id,
+                long_poll=long_poll,
+            )
+            facts.extend(done)
+        return messages
+
+    def receive_waiting(
+        self,
+        queue: Queue,
+        maximum: int,
+        wait_ms: int,
+        *,
+        visibility_ms: int | None = None,
+        attempt_id: str | None = None,
+    ) -> list[ReceivedMessage]:
+        """ReceiveMessage with long polling for blocking callers: waits up to ``wait_ms`` for the first message.
+
+        In a handler under virtual time the wait is virtual. On the thread of a suspended virtual loop nothing could
+        arrive meanwhile, so it answers at once. Everywhere else the calling thread really waits.
+        """
+
+        def attempt() -> list[ReceivedMessage]:
+            return self.receive(
+                queue, maximum, visibility_ms=visibility_ms, attempt_id=attempt_id, long_poll=wait_ms > 0
+            )
+
+        messages = attempt()
+        if messages or wait_ms <= 0 or self._closed:
+            return messages
+        if handlers.in_handler():
+            return handlers.wait_for(self._attempt_until(queue, attempt, wait_ms, Stop()))
+        if self._timers.on_own_thread():
+            return []
+        return self._attempt_blocking(queue, attempt, wait_ms)
+
+    def delete(self, queue: Queue, receipt: str, *, consumer: str | None = None) -> None:
+        """DeleteMessage. Raises ``SqsError`` for a handle that is none, or an expired one on FIFO (FAIL-20)."""
+        with self._operation(queue) as (now, facts):
+            facts.extend(self.engine.delete(queue, receipt, now, consumer=consumer)[1])
+
+    def change_visibility(self, queue: Queue, receipt: str, visibility_ms: int) -> None:
+        """ChangeMessageVisibility. Raises ``SqsError`` as SQS-25 and SQS-26 say."""
+        with self._operation(queue) as (now, facts):
+            facts.extend(self.engine.change_visibility(queue, receipt, visibility_ms, now))
+
+    def purge(self, queue: Queue) -> None:
+        """PurgeQueue. Raises ``SqsError`` within 60 s of the last one (SQS-30)."""
+        with self._operation(queue) as (now, facts):
+            facts.extend(self.engine.purge(queue, now))
+
+    def redeliver(self, queue: Queue, message_id: str) -> None:
+        """Let a replica deliver a message once more (SQS-28)."""
+        with self._operation(queue) as (now, facts):
+            facts.extend(self.engine.redeliver(queue, message_id, now))
+
+    def start_move(self, source: Queue, *, to: Queue | None = None, per_second: int | None = None) -> MoveTask:
+        """StartMessageMoveTask (SQS-40). Raises ``SqsError``."""
+        with self._operation(source) as (now, facts):
+            task, done = self.engine.start_move(source, now, to=to, per_second=per_second)
+            facts.extend(done)
+            return task
+
+    def cancel_move(self, handle: str) -> MoveTask:
+        """CancelMessageMoveTask; what was moved stays moved (SQS-40). Raises ``SqsError``."""
+        with self._operation() as (now, facts):
+            task, done = self.engine.cancel_move(handle, now)
+            facts.extend(done)
+            return task
+
+    def moves(self, source: Queue) -> Sequence[MoveTask]:
+        """ListMessageMoveTasks, the newest first, at most ten (SQS-40)."""
+        with self._lock:
+            return self.engine.moves(source)
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    def counts(self, queue: Queue) -> Counts:
+        """How many messages are visible, in flight and delayed."""
+        with self._operation() as (now, _):
+            return self.engine.counts(queue, now)
+
+    def messages(self, queue: Queue) -> list[StoredMessage]:
+        """Every message of the queue, in its order, without receiving any. Walks the queue."""
+        with self._operation() as (now, _):
+            return list(self.engine.messages(queue, now))
+
+    def oldest_age(self, queue: Queue) -> int | None:
+        """Milliseconds since the oldest message was sent (MET-9), None in an empty queue."""
+        with self._operation() as (now, _):
+            return self.engine.oldest_age(queue, now)
+
+    # --- waiting ----------------------------------------------------------------------------------------------
+
+    async def receive_until(
+        self, queue: Queue, maximum: int, wait_ms: int | None, stop: Stop, consumer: str
+    ) -> Delivery:
+        """Receive for a poller: waits up to ``wait_ms`` (None: without end) or until ``stop``; counts empty long polls."""
+        self.attach()
+
+        def attempt() -> list[ReceivedMessage]:
+            return self.receive(queue, maximum, consumer=consumer)
+
+        began = self.clock.now()
+        messages = attempt()
+        if not messages and wait_ms != 0:
+            messages = await self._attempt_until(queue, attempt, wait_ms, stop)
+        waited = self.clock.now() - began
+        empty = waited // self.receive_wait if wait_ms is None or messages else 1
+        if empty:
+            self.journal.append(EmptyReceives(self.clock.now(), queue.id, consumer, empty))
+        return Delivery(messages, empty)
+
+    async def _attempt_until(
+        self, queue: Queue, attempt: Callable[[], list[ReceivedMessage]], wait_ms: int | None, stop: Stop
+    ) -> list[ReceivedMessage]:
+        """Attempt whenever something may have become receivable."""
+        self.attach()
+        deadline = None if wait_ms is None else self.clock.now() + wait_ms
+        while not (stop.is_set or self._closed):
+            remaining = None if deadline is None else deadline - self.clock.now()
+            if remaining is not None and remaining <= 0:
+                break
+            woken = anyio.Event()
+            with self._registered(queue, self._timers.waker(woken.set)):
+                forget = stop.subscribe(woken.set)
+                with anyio.move_on_after(None if remaining is None else remaining / 1000):
+                    await woken.wait()
+                forget()
+            if messages := attempt():
+                return messages
+        return []
+
+    def _attempt_blocking(
+        self, queue: Queue, attempt: Callable[[], list[ReceivedMessage]], wait_ms: int
+    ) -> list[ReceivedMessage]:
+        """The same for a thread of its own, in real time: virtual time does not pass for it."""
+        deadline = self.clock.now() + wait_ms
+        budget = wait_ms
+        while budget > 0 and not self._closed:
+            woken = threading.Event()
+            with self._registered(queue, woken.set):
+                at = self.engine.receivable_at(queue, self.clock.now())
+                pause = budget if at is None else max(1, min(budget, at - self.clock.now()))
+                on_time = woken.wait(pause / 1000)
+            if messages := attempt():
+                return messages
+            budget = min(budget if on_time else budget - pause, deadline - self.clock.now())
+        return []
+
+    def attach(self) -> None:
+        """Let what falls due by itself happen on the running loop's timers. Repeating it does nothing."""
+        if self._timers.attach():
+            with self._lock:
+                self._arm(self.clock.now())
+
+    def close(self) -> None:
+        """Answer every open long poll, with nothing, and take no more timers."""
+        with self._lock:
+            self._closed = True
+            self._timers.cancel()
+            for waiting in self._waiting.values():
+                for wake in waiting.values():
+                    wake()
+                waiting.clear()
+
+    # --- inside -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _operation(self, changed: Queue | None = None) -> Iterator[tuple[int, list[Fact]]]:
+        """One operation under the lock: what is due comes first, what it did is told, who can go on is woken."""
+        with self._lock:
+            now = self.clock.now()
+            self._advance(now)
+            facts: list[Fact] = []
+            try:
+                yield now, facts
+            finally:
+                if facts:
+                    self.journal.extend(facts)
+                self._wake_after(facts, changed, now)
+                self._arm(now)
+
+    def _advance(self, now: int) -> None:
+        due = self.engine.next_due()
+        if due is not None and due <= now:
+            facts = self.engine.advance(now)
+            self.journal.extend(facts)
+            for queue in list(self.engine.queues.values()):
+                self._wake(queue, now)
+
+    def _wake_after(self, facts: Sequence[Fact], changed: Queue | None, now: int) -> None:
+        if not self._waiting:
+            return
+        if changed is not None:
+            self._wake(changed, now)
+        for fact in facts:
+            if type(fact) is MessageDeadLettered:
+                self._wake(self._by_id(fact.to), now)
+
+    def _by_id(self, id: str) -> Queue:
+        return next(queue for queue in self.engine.queues.values() if queue.id == id)
+
+    def _wake(self, queue: Queue, now: int) -> None:
+        """Wake the waiter that has waited longest if a receive would bring something; else see to it later."""
+        waiting = self._waiting.get(queue.name)
+        if not waiting:
+            return
+        at = self.engine.receivable_at(queue, now)
+        if at is None:
+            return
+        if at <= now:
+            waiting.popitem(last=False)[1]()
+        else:
+            self._timers.at(queue.name, at, now, lambda: self._ring(queue))
+
+    def _ring(self, queue: Queue) -> None:
+        with self._lock:
+            if queue.name in self.engine.queues:
+                self._wake(queue, self.clock.now())
+
+    @contextmanager
+    def _registered(self, queue: Queue, wake: Callable[[], None]) -> Iterator[None]:
+        """Stand in the queue's line of waiters until woken."""
+        ticket = next(self._tickets)
+        with self._lock:
+            self._waiting.setdefault(queue.name, OrderedDict())[ticket] = wake
+            self._wake(queue, self.clock.now())
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting[queue.name].pop(ticket, None)
+
+    def _arm(self, now: int) -> None:
+        due = self.engine.next_due()
+        if due is not None:
+            self._timers.at("", due, now, self._fall_due)
+
+    def _fall_due(self) -> None:
+        with self._operation():
+            pass
+
+
+class _Timers:
+    """Timers of the run's loop, one for each key, which any thread may set.
+
+    Before a loop is attached nothing is set: then whoever comes next finds out what is due (:meth:`EmbeddedSqs._advance`).
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
+        self._set: dict[str, tuple[int, asyncio.TimerHandle]] = {}
+
+    def attach(self) -> bool:
+        """Use the running loop from now on; true when it is a new one."""
+        loop = asyncio.get_running_loop()
+        if loop is self._loop:
+            return False
+        self._loop, self._thread = loop, threading.get_ident()
+        self._set.clear()
+        return True
+
+    def on_own_thread(self) -> bool:
+        """Whether this is the thread of the loop."""
+        return threading.get_ident() == self._thread
+
+    def waker(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """``wake``, to be called from any thread, run on the loop's."""
+
+        def call() -> None:
+            self._on_loop(wake)
+
+        return call
+
+    def at(self, key: str, at: int, now: int, ring: Callable[[], None]) -> None:
+        """Call ``ring`` at ``at``, unless the key's timer rings before; a later one is replaced."""
+        if self._loop is None or ((earlier := self._set.get(key)) is not None and earlier[0] <= at):
+            return
+        self._on_loop(lambda: self._arm(key, at, now, ring))
+
+    def cancel(self) -> None:
+        """Take back every timer."""
+        for _, handle in self._set.values():
+            self._on_loop(handle.cancel)
+        self._set.clear()
+
+    def _on_loop(self, callback: Callable[[], object]) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return
+        if self.on_own_thread():
+            callback()
+        else:
+            self._loop.call_soon_threadsafe(callback)
+
+    def _arm(self, key: str, at: int, now: int, ring: Callable[[], None]) -> None:
+        assert self._loop is not None
+        earlier = self._set.get(key)
+        if earlier is not None:
+            if earlier[0] <= at:
+                return
+            earlier[1].cancel()
+
+        def rung() -> None:
+            self._set.pop(key, None)
+            ring()
+
+        self._set[key] = (at, self._loop.call_later(max(0, at - now) / 1000, rung))
+
+
+class EmbeddedQueue:
+    """The port :class:`~esm_emulator.queues.Queue` over one queue of :class:`EmbeddedSqs`."""
+
+    skippable = True
+
+    def __init__(self, sqs: EmbeddedSqs, queue: Queue) -> None:
+        self.id = queue.id
+        self.arn = queue.arn
+        self.fifo = queue.fifo
+        self._sqs = sqs
+        self._queue = queue
+
+    async def receive(self, maximum: int, wait_ms: int | None, stop: Stop, consumer: str) -> Delivery:
+        """Up to ``maximum`` messages; woken at once, never polling."""
+        return await self._sqs.receive_until(self._queue, maximum, wait_ms, stop, consumer)
+
+    async def delete(self, messages: Sequence[ReceivedMessage], consumer: str) -> Deleted:
+        """Delete each message; SQS's refusals are told and returned."""
+        failed: dict[str, str] = {}
+        for message in messages:
+            try:
+                self._sqs.delete(self._queue, message.receipt_handle, consumer=consumer)
+            except SqsError as error:
+                failed[message.message_id] = str(error)
+                self._sqs.journal.append(
+                    DeleteFailed(
+                        self._sqs.clock.now(),
+                        self.id,
+                        message.message_id,
+                        message.receipt_handle,
+                        str(error),
+                        consumer,
+                    )
+                )
+        return Deleted(failed)
+
+    async def hand_back(self, messages: Sequence[ReceivedMessage], consumer: str) -> None:
+        """Visibility 0 for each message that is still ours."""
+        for message in messages:
+            try:
+                self._sqs.change_visibility(self._queue, message.receipt_handle, 0)
+            except SqsError as error:
+                now = self._sqs.clock.now()
+                self._sqs.journal.append(QueueTrouble(now, self.id, f"hand-back by {consumer}", str(error)))
