@@ -101,11 +101,11 @@ class Deployed(Fact):
 
 @dataclass(frozen=True, slots=True)
 class PropertySet(Fact):
-    """A property was changed while running."""
+    """A property was changed while running; without a value it was removed."""
 
     event = "property-set"
     target: str  # "Worker.Timeout", "profile.error_backoff_factor"
-    value: Any
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,7 +537,7 @@ class Journal:
 
     def __init__(self) -> None:
         self._facts: list[Fact] = []
-        self._readers: list[Callable[[Fact], None]] = []
+        self._readers: tuple[Callable[[Fact], None], ...] = ()  # replaced, not changed
         self._lock = threading.RLock()
 
     def append(self, fact: Fact) -> None:
@@ -557,10 +557,14 @@ class Journal:
                 self.append(fact)
 
     def subscribe(self, reader: Callable[[Fact], None]) -> Callable[[], None]:
-        """Call ``reader`` with every fact from now on; the result ends that. It must be quick and must not raise."""
+        """Call ``reader`` with every fact from now on; the result ends that. It must be quick, and not raise."""
         with self._lock:
-            self._readers.append(reader)
-        return lambda: self._readers.remove(reader)
+            self._readers = (*self._readers, reader)
+        return lambda: self._forget(reader)
+
+    def _forget(self, reader: Callable[[Fact], None]) -> None:
+        with self._lock:
+            self._readers = tuple(other for other in self._readers if other is not reader)
 
     def __iter__(self) -> Iterator[Fact]:
         return iter(self._facts)

@@ -36,7 +36,7 @@ class RealClock:
         yield
 
     async def call(self, function: Callable[[], T], *, timeout_ms: int) -> T:
-        """Run ``function`` in a worker thread; past ``timeout_ms`` raise ``TimeoutError`` and leave the thread behind."""
+        """Run ``function`` in a worker thread; past ``timeout_ms`` raise ``TimeoutError`` and leave that thread be."""
         if self._limiter is None:
             self._limiter = anyio.CapacityLimiter(self._threads)
         with anyio.fail_after(timeout_ms / 1000):
