@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -19,12 +19,17 @@ from esm_emulator.messages import ReceivedMessage
 __all__ = ["Failed", "FailureKind", "Function", "Invocation", "Reply", "Returned", "Throttled", "Usage"]
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 @dataclass(frozen=True)
 class Invocation:
     """One synchronous invocation of a function by a mapping.
 
     ``event`` is the decoded event (EVT-1), ``messages`` the deliveries that it was made from, in order;
-    ``arn`` is the mapping's FunctionArn with its qualifier (RUN-14).
+    ``arn`` is the mapping's FunctionArn with its qualifier (RUN-14). Whoever decides whether the function takes the
+    invocation calls ``began`` once it has, before any code runs; repeating it does nothing.
     """
 
     request_id: str
@@ -32,6 +37,7 @@ class Invocation:
     event: dict[str, Any]
     messages: Sequence[ReceivedMessage] = ()
     trace_id: str | None = None
+    began: Callable[[], None] = _nothing
 
     @cached_property
     def payload(self) -> str:
