@@ -271,9 +271,7 @@ def _below(annotation: Any, step: str | int) -> Iterable[tuple[Any, tuple[Any, .
 
 
 def _is_model(annotation: Any) -> bool:
-    return (
-        isinstance(annotation, type) and hasattr(annotation, "model_fields") and not issubclass(annotation, enum.Enum)
-    )
+    return isinstance(annotation, type) and hasattr(annotation, "model_fields")
 
 
 def _fields(model: Any) -> dict[str | int, Any]:
