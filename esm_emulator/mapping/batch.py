@@ -23,8 +23,8 @@ class BatchRules:
     """What closes a batch. Times in milliseconds, ``payload_limit`` in bytes of the whole event.
 
     ``window_from_first`` is BATCH-10's open question: the window starts with the first record of an empty buffer, or
-    else already when the previous invocation ended. ``quiet_wait`` is the least time that a window waits on a queue that
-    brings less than it was asked for (BATCH-9).
+    else already when the previous invocation ended. ``quiet_wait`` is the least time that a window waits on a queue
+    that brings less than it was asked for (BATCH-9).
     """
 
     size: int = 10

@@ -23,14 +23,10 @@ _WORST = 6  # bytes that one character of a text takes at most: a control charac
 def event(messages: Iterable[ReceivedMessage], source_arn: str, *, window: bool, quirk: bool = True) -> dict[str, Any]:
     """The event of these messages (EVT-1). ``window``: the mapping has a batching window; ``quirk``: as EVT-9 says."""
     region = source_arn.split(":")[3]
-    return {
-        "Records": [record(message, source_arn, region, md5_null=window and quirk) for message in messages]
-    }
+    return {"Records": [record(message, source_arn, region, md5_null=window and quirk) for message in messages]}
 
 
-def record(
-    message: ReceivedMessage, source_arn: str, region: str, *, md5_null: bool = False
-) -> dict[str, Any]:
+def record(message: ReceivedMessage, source_arn: str, region: str, *, md5_null: bool = False) -> dict[str, Any]:
     """One record. Without attributes ``md5OfMessageAttributes`` is absent, or null if ``md5_null`` (EVT-9)."""
     value: dict[str, Any] = {
         "messageId": message.message_id,
@@ -61,7 +57,7 @@ def _attribute(attribute: MessageAttribute) -> dict[str, Any]:
 
 
 def size_at_most(message: ReceivedMessage) -> int:
-    """A quick upper bound, in bytes, of what the message adds to an event; exact sizes are asked for only near a limit."""
+    """A quick upper bound, in bytes, of what the message adds to an event; near a limit the exact size is asked for."""
     size = _FIXED + _WORST * len(message.body) + len(message.receipt_handle)
     for name, value in message.attributes.items():
         size += _WORST * (len(name) + len(value))

@@ -1,8 +1,8 @@
 """What an invocation's result means for the messages of its batch (contract sections 4 and 5).
 
-Exactly two things can happen to a message: it is done and will be deleted, or it is kept, which means that nobody does
-anything and its visibility timeout brings it back. Each verdict names the clause that decided, and says a sentence where
-the outcome surprises people. Disputed rows follow the design: what cannot be read as a response fails the batch.
+Exactly two things can happen to a message: it is done and will be deleted, or it is kept, which means that nobody
+does anything and its visibility timeout brings it back. Each verdict names the clause that decided, and says a sentence
+where the outcome surprises people. Disputed rows follow the design: what cannot be read as a response fails the batch.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def judge(reply: Reply, ids: Sequence[str], *, partial: bool) -> Verdict:
-    """Judge one reply. ``ids`` are the batch's message ids in order, ``partial`` whether ReportBatchItemFailures is on."""
+    """Judge one reply to a batch of ``ids``, in its order; ``partial``: ReportBatchItemFailures is on."""
     everything = tuple(ids)
     if isinstance(reply, Failed):
         return Verdict((), everything, "FAIL-17" if partial else "FAIL-5")

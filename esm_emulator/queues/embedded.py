@@ -1,8 +1,8 @@
 """The queue engine inside this process: one lock around it, and waiting.
 
-The engine is pure; here it gets a clock, a journal and company. Every operation runs under one lock, because a handler's
-boto3 client, an HTTP client and the pollers all work on the same queues from threads of their own; what it did goes to
-the journal before anybody else can do something. Nothing polls: whoever waits for a message is woken by the send, the
+The engine is pure; here it gets a clock, a journal and company. Every operation runs under one lock, because a
+handler's boto3 client, an HTTP client and the pollers all work on the same queues from threads of their own; what it
+did goes to the journal before anybody else can do something. Nothing polls: whoever waits for a message is woken by the send, the
 visibility change or the delete that makes one receivable, or by a timer at the next visibility end, one waiter for each
 message that can be had. What falls due by itself (retention, move tasks) happens at its time, on the loop's timers.
 
@@ -11,7 +11,6 @@ This file knows nothing of mappings, batches or HTTP.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import threading
 from collections import OrderedDict
@@ -26,6 +25,7 @@ from esm_emulator.errors import SqsError
 from esm_emulator.journal import DeleteFailed, EmptyReceives, Fact, Journal, MessageDeadLettered, QueueTrouble
 from esm_emulator.messages import ReceivedMessage
 from esm_emulator.queues import Deleted, Delivery, Stop
+from esm_emulator.queues.timers import Timers
 from esm_emulator.sqs import Counts, Engine, MoveTask, NewMessage, Queue, QueueSettings, Sent, StoredMessage
 
 __all__ = ["EmbeddedQueue", "EmbeddedSqs"]
@@ -47,7 +47,7 @@ class EmbeddedSqs:
         self._lock = threading.RLock()
         self._waiting: dict[str, OrderedDict[int, Callable[[], None]]] = {}
         self._tickets = itertools.count()
-        self._timers = _Timers()
+        self._timers = Timers()
         self._closed = False
 
     # --- queues -----------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ class EmbeddedSqs:
     async def receive_until(
         self, queue: Queue, maximum: int, wait_ms: int | None, stop: Stop, consumer: str
     ) -> Delivery:
-        """Receive for a poller: waits up to ``wait_ms`` (None: without end) or until ``stop``; counts empty long polls."""
+        """Receive for a poller: waits up to ``wait_ms`` (None: without end) or until ``stop``."""
         self.attach()
 
         def attempt() -> list[ReceivedMessage]:
@@ -256,6 +256,10 @@ class EmbeddedSqs:
                 return messages
             budget = min(budget if on_time else budget - pause, deadline - self.clock.now())
         return []
+
+    def waker(self, wake: Callable[[], None]) -> Callable[[], None]:
+        """``wake``, to be called from any thread, run on the run's loop."""
+        return self._timers.waker(wake)
 
     def attach(self) -> None:
         """Let what falls due by itself happen on the running loop's timers. Repeating it does nothing."""
@@ -349,73 +353,6 @@ class EmbeddedSqs:
     def _fall_due(self) -> None:
         with self._operation():
             pass
-
-
-class _Timers:
-    """Timers of the run's loop, one for each key, which any thread may set.
-
-    Before a loop is attached nothing is set: then whoever comes next finds out what is due (:meth:`EmbeddedSqs._advance`).
-    """
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: int | None = None
-        self._set: dict[str, tuple[int, asyncio.TimerHandle]] = {}
-
-    def attach(self) -> bool:
-        """Use the running loop from now on; true when it is a new one."""
-        loop = asyncio.get_running_loop()
-        if loop is self._loop:
-            return False
-        self._loop, self._thread = loop, threading.get_ident()
-        self._set.clear()
-        return True
-
-    def on_own_thread(self) -> bool:
-        """Whether this is the thread of the loop."""
-        return threading.get_ident() == self._thread
-
-    def waker(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """``wake``, to be called from any thread, run on the loop's."""
-
-        def call() -> None:
-            self._on_loop(wake)
-
-        return call
-
-    def at(self, key: str, at: int, now: int, ring: Callable[[], None]) -> None:
-        """Call ``ring`` at ``at``, unless the key's timer rings before; a later one is replaced."""
-        if self._loop is None or ((earlier := self._set.get(key)) is not None and earlier[0] <= at):
-            return
-        self._on_loop(lambda: self._arm(key, at, now, ring))
-
-    def cancel(self) -> None:
-        """Take back every timer."""
-        for _, handle in self._set.values():
-            self._on_loop(handle.cancel)
-        self._set.clear()
-
-    def _on_loop(self, callback: Callable[[], object]) -> None:
-        if self._loop is None or self._loop.is_closed():
-            return
-        if self.on_own_thread():
-            callback()
-        else:
-            self._loop.call_soon_threadsafe(callback)
-
-    def _arm(self, key: str, at: int, now: int, ring: Callable[[], None]) -> None:
-        assert self._loop is not None
-        earlier = self._set.get(key)
-        if earlier is not None:
-            if earlier[0] <= at:
-                return
-            earlier[1].cancel()
-
-        def rung() -> None:
-            self._set.pop(key, None)
-            ring()
-
-        self._set[key] = (at, self._loop.call_later(max(0, at - now) / 1000, rung))
 
 
 class EmbeddedQueue:
