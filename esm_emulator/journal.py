@@ -58,6 +58,7 @@ __all__ = [
     "RunStarted",
     "RunStopped",
     "VisibilityChanged",
+    "line",
     "read_lines",
 ]
 

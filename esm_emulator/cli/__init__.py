@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from esm_emulator import __version__
-from esm_emulator.cli.errors import ended
+from esm_emulator.cli.errors import READER_GONE, ended, leave_the_pipe
 from esm_emulator.cli.settings import Settings, shared_options
 
 __all__ = ["COMMANDS", "main"]
@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class Shell(click.Group):
+class _Shell(click.Group):
     """The group of all commands: lazy, with hints for mistyped names and with our way of telling errors."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -58,6 +58,16 @@ class Shell(click.Group):
             raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """As click does it, but for a reader of the output that goes away, which click counts as a failure."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            leave_the_pipe()
+            ctx.exit(READER_GONE)
+        return result
+
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -72,7 +82,7 @@ class Shell(click.Group):
         settings = extra.setdefault("obj", Settings())
 
         def play() -> Any:
-            return super(Shell, self).main(
+            return super(_Shell, self).main(
                 arguments, prog_name, complete_var, False, windows_expand_args=windows_expand_args, **extra
             )
 
@@ -83,7 +93,7 @@ class Shell(click.Group):
 
 @click.group(
     "esm",
-    cls=Shell,
+    cls=_Shell,
     params=shared_options(of_a_command=False),
     context_settings={"auto_envvar_prefix": "ESM", "help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -21,7 +21,7 @@ import click
 from esm_emulator.cli.settings import Settings
 from esm_emulator.errors import ConfigError, EsmError, RefusedByAws
 
-__all__ = ["ended"]
+__all__ = ["READER_GONE", "ended", "leave_the_pipe"]
 
 INTERRUPTED = 130
 READER_GONE = 141
@@ -34,9 +34,6 @@ def ended(play: Callable[[], object], settings: Settings, arguments: Sequence[st
     """
     try:
         result = play()
-    except BrokenPipeError:
-        _leave_the_pipe()
-        return READER_GONE
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except click.ClickException as error:
@@ -83,8 +80,11 @@ def _blame_ourselves(what: str, settings: Settings, arguments: Sequence[str]) ->
     return EsmError.exit_code
 
 
-def _leave_the_pipe() -> None:
-    # the interpreter flushes standard output as it ends; without this it would complain about the pipe again
+def leave_the_pipe() -> None:
+    """Let go of standard output, whose reader went away.
+
+    The interpreter flushes it as it ends; without this it would complain about the pipe once more.
+    """
     try:
         descriptor = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):

@@ -160,7 +160,7 @@ def _clock(at: int) -> str:
 def _console_values(fact: Fact) -> dict[str, Any]:
     """A fact's fields for people: later times as seconds from now, and everything short."""
     return {
-        name: f"{(value - fact.at) / 1000:+g}s" if name.endswith("_at") else _short(value)
+        name: f"{(value - fact.at) / 1000:+.12g}s" if name.endswith("_at") else _short(value)
         for name, value in fact.to_json().items()
         if name not in ("at", "event")
     }
