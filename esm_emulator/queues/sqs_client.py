@@ -1,0 +1,248 @@
+"""The calls of one queue's server, blocking, through one boto3 client that everybody shares.
+
+botocore's errors are translated here, once, into :class:`Failure`: a value, because a call that fails is an answer like
+any other to whoever has to wait and try again. boto3 itself makes one attempt: its own back-off sleeps in the thread
+that calls, where no stop can reach it.
+
+The client is tuned for many small calls. Each costs about 0.5 ms of Python under the interpreter's lock, half of it in
+urllib3 and signing; building the User-Agent anew for each call would be a fifth more, validating what we build here a
+twentieth. That is why threads beyond the first few gain nothing against a fast server: they only wait for the lock. A
+poller has a thread for the sake of its open long poll, not of speed.
+
+This file knows no loop, no journal and no mapping; importing it loads boto3.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
+
+from esm_emulator import __version__
+from esm_emulator.queues.guard import Location
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+    from types_boto3_sqs.type_defs import (
+        ChangeMessageVisibilityBatchResultTypeDef,
+        DeleteMessageBatchResultTypeDef,
+        MessageTypeDef,
+    )
+
+__all__ = ["Failure", "SqsClient"]
+
+R = TypeVar("R")
+
+CONNECT_TIMEOUT_S = 5
+# a long poll that is cut off may swallow the next message, so this is far from any wait
+READ_TIMEOUT_MARGIN_S = 15
+
+_MISSING = {"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+_CREDENTIALS = {
+    "AuthFailure",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "RequestExpired",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+_THROTTLED = {
+    "BandwidthLimitExceeded",
+    "KMS.ThrottlingException",
+    "KmsThrottled",
+    "OverLimit",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottledException",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that failed.
+
+    ``code`` is the server's, or the class of what went wrong on the way; ``status`` is HTTP's, 0 without an answer.
+    ``credentials`` when they are missing, refused or expired.
+    """
+
+    code: str
+    text: str
+    status: int = 0
+    credentials: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+    @property
+    def missing(self) -> bool:
+        """There is no such queue."""
+        return self.code.rpartition("#")[2] in _MISSING
+
+    @property
+    def throttled(self) -> bool:
+        """SQS asks for fewer calls."""
+        return self.status == 429 or self.code in _THROTTLED
+
+    @property
+    def passing(self) -> bool:
+        """The same call may work later: the network, the server, its limits or the credentials, not the request."""
+        return self.credentials or self.throttled or self.status in (0, 408) or self.status >= 500
+
+
+class SqsClient:
+    """The server of one queue. Every method blocks and may be called from any thread.
+
+    ``connections`` is how many calls can be open at once without a connection being made anew for one of them;
+    ``longest_wait_s`` the longest long poll that will be asked for. Connections are made when needed.
+    """
+
+    def __init__(self, location: Location, *, region: str | None, connections: int, longest_wait_s: int) -> None:
+        self.location = location
+        self._region = region or location.region
+        self._connections = connections
+        self._longest_wait_s = longest_wait_s
+        self._lock = threading.Lock()
+        self._client: SQSClient | None = None
+
+    def attributes(self) -> Mapping[str, str] | Failure:
+        """GetQueueAttributes, all of them."""
+        return self._try(self._attributes)
+
+    def receive(self, maximum: int, wait_s: int) -> Sequence[MessageTypeDef] | Failure:
+        """ReceiveMessage with every attribute, waiting up to ``wait_s`` whole seconds for the first message."""
+        return self._try(
+            lambda client: client.receive_message(
+                QueueUrl=self.location.url,
+                MaxNumberOfMessages=maximum,
+                WaitTimeSeconds=wait_s,
+                # older servers know the first name only, newer ones ask for the second
+                AttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+                MessageAttributeNames=["All"],
+            ).get("Messages", ())
+        )
+
+    def delete(self, receipts: Mapping[str, str]) -> DeleteMessageBatchResultTypeDef | Failure:
+        """DeleteMessageBatch of up to ten receipt handles, by entry id."""
+        return self._try(
+            lambda client: client.delete_message_batch(
+                QueueUrl=self.location.url,
+                Entries=[{"Id": id, "ReceiptHandle": receipt} for id, receipt in receipts.items()],
+            )
+        )
+
+    def make_visible(self, receipts: Mapping[str, str]) -> ChangeMessageVisibilityBatchResultTypeDef | Failure:
+        """ChangeMessageVisibilityBatch to 0 of up to ten receipt handles, by entry id."""
+        return self._try(
+            lambda client: client.change_message_visibility_batch(
+                QueueUrl=self.location.url,
+                Entries=[
+                    {"Id": id, "ReceiptHandle": receipt, "VisibilityTimeout": 0} for id, receipt in receipts.items()
+                ],
+            )
+        )
+
+    def close(self) -> None:
+        """Close the connections; a later call opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _attributes(self, client: SQSClient) -> Mapping[str, str]:
+        answer = client.get_queue_attributes(QueueUrl=self.location.url, AttributeNames=["All"])
+        return {str(name): value for name, value in answer["Attributes"].items()}
+
+    # --- the client -------------------------------------------------------------------------------------------
+
+    def _try(self, call: Callable[[SQSClient], R]) -> R | Failure:
+        client = None
+        try:
+            client = self._current()
+            return call(client)
+        except ClientError as error:
+            failure = _refused(error)
+        except (BotoCoreError, ResponseParserError, OSError, KeyError) as error:
+            failure = _broken(error)
+        if failure.credentials:
+            self._forget(client)
+        return failure
+
+    def _current(self) -> SQSClient:
+        """The shared client, made by whoever comes first (56 ms and 8.6 MB)."""
+        client = self._client
+        if client is None:
+            with self._lock:
+                client = self._client = self._client or self._make()
+        return client
+
+    def _forget(self, client: SQSClient | None) -> None:
+        """Have the next call read the credentials anew: files and environment may have changed by then."""
+        with self._lock:
+            if self._client is client:
+                self._client = None
+
+    def _make(self) -> SQSClient:
+        location = self.location
+        core = botocore.session.Session()
+        if location.loopback:
+            # never wait for the metadata service of a machine in the cloud because of a queue on this one
+            core.get_component("credential_provider").remove("iam-role")
+        session = boto3.session.Session(botocore_session=core)
+        dummy = "testing" if location.loopback and not _has_credentials(core) else None
+        return session.client(
+            "sqs",
+            endpoint_url=location.endpoint,
+            region_name=self._region or session.region_name or "us-east-1",
+            aws_access_key_id=dummy,
+            aws_secret_access_key=dummy,
+            config=Config(
+                connect_timeout=CONNECT_TIMEOUT_S,
+                read_timeout=self._longest_wait_s + READ_TIMEOUT_MARGIN_S,
+                retries={"total_max_attempts": 1, "mode": "standard"},
+                max_pool_connections=self._connections,
+                tcp_keepalive=True,
+                parameter_validation=False,
+                user_agent=f"esm-emulator/{__version__} {core.user_agent()}",
+                proxies={} if location.loopback else None,
+            ),
+        )
+
+
+def _has_credentials(session: botocore.session.Session) -> bool:
+    """Whether the usual chain has any that work: an expired login keeps nobody from a queue on this machine."""
+    try:
+        credentials = session.get_credentials()
+        return credentials is not None and bool(credentials.get_frozen_credentials().access_key)
+    except BotoCoreError:
+        return False
+
+
+def _refused(error: Exception) -> Failure:
+    """What the server itself said."""
+    response = getattr(error, "response", {})
+    said = response.get("Error", {})
+    code = str(said.get("Code") or "Unknown")
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return Failure(code, str(said.get("Message") or "no text"), status, credentials=code in _CREDENTIALS)
+
+
+def _broken(error: Exception) -> Failure:
+    """What happened before there was an answer that could be read: on the way, or on finding credentials."""
+    local = isinstance(error, BotoCoreError) and not isinstance(error, HTTPClientError)
+    return Failure(type(error).__name__, str(error), credentials=local)
