@@ -1,0 +1,256 @@
+"""A scenario file, loaded: one case for its base and one for each variant, everything checked before anything plays.
+
+A variant is the base's data with some values replaced (``set``), then read like any file; what is wrong with a replaced
+value is told at the variant that put it there. All problems of a file are told at once.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+
+from esm_emulator.errors import ConfigError, NoScenarioFound, Problem, RefusedByAws, UsageError
+from esm_emulator.profiles import Profile, profile
+from esm_emulator.resources import Resources
+from esm_emulator.scenario.references import problems_of_references
+from esm_emulator.scenario.schema import ScenarioModel
+from esm_emulator.templates import parse_resources
+from esm_emulator.validation import problems_of
+from esm_emulator.yaml_source import Document, Path, Place, load_file
+
+__all__ = ["SUFFIX", "Case", "find_scenarios", "load_cases", "scenario_schema"]
+
+SUFFIX = ".esm.yaml"
+_OWN_KEYS = frozenset(ScenarioModel.model_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseSource:
+    """Where the parts of a case stand: in the base, or in the variant that replaced them."""
+
+    document: Document
+    replaced: Mapping[Path, Path]  # path in the case's data -> path in the file
+
+    def in_file(self, path: Path) -> Path:
+        """The path in the file of what stands at ``path`` in the case's data."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.replaced:
+                return (*self.replaced[path[:length]], *path[length:])
+        return path
+
+    def place(self, path: Path = (), *, key: bool = False) -> Place:
+        """Line and column, from 1."""
+        return self.document.place(self.in_file(path), key=key)
+
+    def problem(self, message: str, path: Path = (), *, key: bool = False, clause: str = "") -> Problem:
+        """A problem at ``path``."""
+        return self.document.problem(message, self.in_file(path), key=key, clause=clause)
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.document.file
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One scenario to play: the base, or one of its variants. ``warnings`` are the loader's, not the checks'."""
+
+    scenario: str
+    variant: str | None
+    source: CaseSource
+    model: ScenarioModel
+    resources: Resources
+    profile: Profile
+    warnings: tuple[Problem, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """``name`` or ``name[variant]``."""
+        return self.scenario if self.variant is None else f"{self.scenario}[{self.variant}]"
+
+    @property
+    def file(self) -> str:
+        """The file's name as it was given."""
+        return self.source.file
+
+    @property
+    def folder(self) -> FilePath:
+        """The file's folder, from which paths in it are read."""
+        return FilePath(self.file).parent
+
+    @property
+    def line(self) -> int:
+        """Where the case begins: its variant's line, or the first."""
+        return 1 if self.variant is None else self.source.document.place(("variants", self.variant), key=True).line
+
+
+def scenario_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file, generated from the models."""
+    schema = ScenarioModel.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "esm-emulator scenario, version 1"
+    return schema
+
+
+def find_scenarios(paths: Sequence[str | FilePath]) -> list[FilePath]:
+    """Every scenario file under ``paths``, files as given, folders in order of their names.
+
+    Raises ``NoScenarioFound`` when there is none, or a path that is neither.
+    """
+    found: dict[FilePath, None] = {}
+    for given in paths:
+        path = FilePath(given)
+        if path.is_dir():
+            found.update(dict.fromkeys(sorted(path.rglob(f"*{SUFFIX}"))))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise NoScenarioFound(f"{path}: there is no such file or folder")
+    if not found:
+        where = ", ".join(map(str, paths)) or "no path"
+        raise NoScenarioFound(f"no scenario found: {where} holds no file that ends in {SUFFIX}")
+    return list(found)
+
+
+def load_cases(path: str | FilePath) -> list[Case]:
+    """The cases of one file, the base first.
+
+    Raises ``ConfigError`` with everything that is wrong with the file, or ``RefusedByAws`` with everything that AWS would
+    refuse when it is otherwise right.
+    """
+    document = load_file(path)
+    problems: list[Problem] = []
+    refused: list[Problem] = []
+    cases: list[Case] = []
+    for variant, data, source in _variants(document):
+        try:
+            cases.append(_case(document, variant, data, source))
+        except ConfigError as error:
+            problems += error.problems
+        except RefusedByAws as error:
+            refused += error.problems
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    if refused:
+        raise RefusedByAws(list(dict.fromkeys(refused)))
+    return cases
+
+
+def _variants(document: Document) -> Iterator[tuple[str | None, Any, CaseSource]]:
+    """The data of the base and of each variant, before anything is checked."""
+    data = document.data
+    variants = data.get("variants") if isinstance(data, dict) else None
+    if not isinstance(variants, dict):
+        yield None, data, CaseSource(document, {})
+        return
+    if "skip" not in (data.get("base"), variants.get("base")):
+        yield None, data, CaseSource(document, {})
+    for name, variant in variants.items():
+        if name == "base" and variant == "skip":
+            continue
+        changed, replaced = _with_changes(data, variant, ("variants", name), document)
+        yield str(name), changed, CaseSource(document, replaced)
+
+
+def _with_changes(data: Any, variant: Any, where: Path, document: Document) -> tuple[Any, dict[Path, Path]]:
+    """The base's data with a variant's changes, and what came from where."""
+    changed = copy.deepcopy(data)
+    replaced: dict[Path, Path] = {}
+    if not isinstance(variant, dict):
+        return changed, replaced  # the base's model tells what is wrong with it
+    changes = variant.get("set")
+    for target, value in changes.items() if isinstance(changes, dict) else ():
+        path = _target(str(target))
+        try:
+            _put(changed, path, copy.deepcopy(value))
+        except LookupError as error:
+            message = f"{target!r} leads nowhere: {error.args[0]}"
+            raise ConfigError([document.problem(message, (*where, "set", target), key=True)]) from None
+        replaced[path] = (*where, "set", target)
+    changed["expect"] = copy.deepcopy(variant.get("expect") or {})
+    replaced["expect",] = (*where, "expect")
+    if variant.get("description"):
+        changed["description"] = variant["description"]
+    return changed, replaced
+
+
+def _target(text: str) -> Path:
+    """Where a change goes: a key of the scenario itself (``send.0.count``), or a property of a resource."""
+    head, *rest = text.split(".")
+    steps: Path = tuple(int(step) if step.isdigit() else step for step in rest)
+    if head in _OWN_KEYS:
+        return (head, *steps)
+    return ("resources", head, "Properties", *steps)
+
+
+def _put(data: Any, path: Path, value: Any) -> None:
+    """Put ``value`` at ``path``, making mappings on the way; None removes. Raises ``LookupError`` saying why it cannot."""
+    if path[0] == "resources" and path[1] not in data.get("resources", {}) and "from" not in data.get("resources", {}):
+        raise LookupError(f"there is no resource {path[1]!r}")
+    node = data
+    for step, following in zip(path[:-1], path[1:], strict=True):
+        if isinstance(node, list):
+            node = _item(node, step)
+            continue
+        if not isinstance(node.get(step), dict | list):
+            node[step] = [] if isinstance(following, int) else {}
+        node = node[step]
+    last = path[-1]
+    if isinstance(node, list):
+        _item(node, last)
+        node[last] = value  # type: ignore[index]
+    elif value is None:
+        node.pop(last, None)
+    else:
+        node[last] = value
+
+
+def _item(items: list[Any], step: str | int) -> Any:
+    if not isinstance(step, int) or step >= len(items):
+        raise LookupError(f"there is no entry {step} in a list of {len(items)}, counted from 0")
+    return items[step]
+
+
+def _case(document: Document, variant: str | None, data: Any, source: CaseSource) -> Case:
+    """One case, everything read and every name looked up."""
+    if not isinstance(data, dict):
+        raise ConfigError([source.problem("a scenario is a mapping that begins with version: 1")])
+    problems: list[Problem] = []
+    model: ScenarioModel | None = None
+    try:
+        model = ScenarioModel.model_validate(data)
+    except ValidationError as error:
+        problems += problems_of(error, ScenarioModel, source, data=data)
+    folder = FilePath(document.file).parent
+    resources, warnings = Resources.empty(), ()
+    try:
+        loaded = parse_resources(data.get("resources") or {}, source, ("resources",), folder)
+        resources, warnings = loaded.resources, loaded.warnings
+    except ConfigError as error:
+        problems += error.problems
+        raise ConfigError(problems) from None
+    if model is None:
+        raise ConfigError(problems)
+    try:
+        used = _profile(model.profile)
+    except UsageError as error:
+        used = profile("aws-2026")
+        problems.append(source.problem(str(error), ("profile",)))
+    problems += problems_of_references(model, resources, source)
+    if problems:
+        raise ConfigError(problems)
+    name = model.name or FilePath(document.file).name.removesuffix(SUFFIX)
+    return Case(name, variant, source, model, resources, used, tuple(warnings))
+
+
+def _profile(value: str | dict[str, Any]) -> Profile:
+    if isinstance(value, str):
+        return profile(value)
+    fields = dict(value)
+    return profile(str(fields.pop("extends", "aws-2026"))).with_(**fields)

@@ -1,0 +1,416 @@
+"""The format of a scenario file, as models: what may stand where (``docs/scenarios.md``).
+
+pydantic is used because text from outside enters here: it reports every fault at once, and the JSON Schema that editors
+use is generated from these very models. Nothing here knows how a scenario is played.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
+
+from esm_emulator.scenario.values import Comparison, CountRange, duration_ms, rate_per_second
+
+__all__ = [
+    "Behavior",
+    "Distribution",
+    "ExpectModel",
+    "FaultModel",
+    "MessageExpectation",
+    "RuleModel",
+    "ScenarioModel",
+    "SendModel",
+    "StepModel",
+    "StopModel",
+    "VariantModel",
+]
+
+
+def _text_or_number(description: str, pattern: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": pattern}],
+            "description": description,
+        }
+    )
+
+
+Duration = Annotated[
+    int,
+    PlainValidator(duration_ms),
+    _text_or_number(
+        "250ms, 30s, 5m, 4h, 4d, a sum such as 1m30s, or a number of seconds", r"^(\d+(\.\d+)?(ms|s|m|h|d))+$"
+    ),
+]
+"""A duration, in milliseconds once read."""
+
+Rate = Annotated[
+    float,
+    PlainValidator(rate_per_second),
+    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?/(s|m|h)$", "description": "20/s, 90/m or 5/h"}),
+]
+"""A rate, in messages a second once read."""
+
+Count = Annotated[
+    CountRange,
+    PlainValidator(CountRange.parse),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\d+(-\d*)?$"}],
+            "description": '2, "2-3" or "4-"',
+        }
+    ),
+]
+
+_COMPARED = {
+    "anyOf": [
+        {"type": ["number", "string", "boolean", "null"]},
+        {
+            "type": "object",
+            "properties": {"between": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}},
+            "required": ["between"],
+            "additionalProperties": False,
+        },
+    ],
+    "description": 'a value, a comparison such as ">= 1" or "!= 0", or {between: [a, b]}',
+}
+Compared = Annotated[Comparison, PlainValidator(Comparison.parse), WithJsonSchema(_COMPARED)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
+
+
+def _one_of(model: BaseModel, *names: str) -> None:
+    given = [name for name in names if name in model.model_fields_set]
+    if len(given) != 1:
+        said = f"not {' and '.join(given)} together" if given else "none of them is here"
+        raise ValueError(f"takes exactly one of {', '.join(names)}; {said}")
+
+
+# --- behavior -----------------------------------------------------------------------------------------------
+
+
+class When(_Model):
+    """What an invocation must be for a rule to decide it; several conditions must all hold."""
+
+    receive: Count | None = None
+    invocation: Count | None = None
+    body: dict[str, Any] | list[Any] | None = None
+
+
+class LogNormal(_Model):
+    """A log-normal distribution by its median; ``sigma`` is of the logarithm."""
+
+    median: Duration
+    sigma: float = Field(ge=0)
+
+
+class Distribution(_Model):
+    """A duration that is drawn from the run's seed, or grows with the batch."""
+
+    each: Duration | None = None
+    uniform: tuple[Duration, Duration] | None = None
+    lognormal: LogNormal | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Distribution:
+        _one_of(self, "each", "uniform", "lognormal")
+        return self
+
+
+class Raise(_Model):
+    """An exception of the handler."""
+
+    type: str = "Exception"
+    message: str = ""
+
+
+class Action(_Model):
+    """An action that takes an argument."""
+
+    raise_: Raise | None = Field(None, alias="raise")
+    return_: Any = Field(None, alias="return")
+    fail: Literal["matching", "all"] | list[str] | None = None
+    exit: int | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Action:
+        _one_of(self, "raise_", "return_", "fail", "exit")
+        return self
+
+
+def _kind_of_takes(value: Any) -> str:
+    if isinstance(value, dict | Distribution):
+        return "distribution"
+    return "measured" if value == "measured" else "duration"
+
+
+def _kind_of_then(value: Any) -> str:
+    return "action" if isinstance(value, dict | Action) else "word"
+
+
+class RuleModel(_Model):
+    """One rule of a function's behavior: the first that fits an invocation decides."""
+
+    when: When = When()
+    takes: Annotated[
+        Annotated[Duration, Tag("duration")]
+        | Annotated[Literal["measured"], Tag("measured")]
+        | Annotated[Distribution, Tag("distribution")],
+        Discriminator(_kind_of_takes),
+    ] = 0
+    then: (
+        Annotated[
+            Annotated[Literal["call", "succeed", "timeout"], Tag("word")] | Annotated[Action, Tag("action")],
+            Discriminator(_kind_of_then),
+        ]
+        | None
+    ) = None
+
+
+Behavior = dict[str, list[RuleModel]]
+
+
+# --- send ---------------------------------------------------------------------------------------------------
+
+
+class TypedAttribute(_Model):
+    """A message attribute with its SQS data type; a Binary value is base64 text."""
+
+    Type: str
+    Value: str | int | float
+
+
+class OneMessage(_Model):
+    """One message of a list; what it leaves out stands on its entry."""
+
+    body: Any = None
+    label: str | None = None
+    group: str | int | None = None
+    dedup: str | int | None = None
+    delay: Duration | None = None
+    attributes: dict[str, str | int | float | TypedAttribute] | None = None
+
+
+class SendModel(OneMessage):
+    """One entry of ``send``: one message, many of a kind, a list, or a file."""
+
+    to: str
+    at: Duration = 0
+    count: int = Field(1, ge=0, le=10_000_000)
+    every: Duration | None = None
+    rate: Rate | None = None
+    over: Duration | None = None
+    messages: list[OneMessage] | None = None
+    file: str | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SendModel:
+        _one_of(self, "body", "messages", "file")
+        spreads = [name for name in ("every", "rate", "over") if getattr(self, name) is not None]
+        if len(spreads) > 1:
+            raise ValueError(f"takes one of every, rate and over, not {' and '.join(spreads)} together")
+        return self
+
+
+# --- timeline and stop --------------------------------------------------------------------------------------
+
+
+class Redrive(_Model):
+    """StartMessageMoveTask."""
+
+    from_: str = Field(alias="from")
+    to: str | None = None
+    rate: Rate | None = None
+
+
+class FaultModel(_Model):
+    """A fault: what is broken, and for those of chance how often."""
+
+    throttle: str | None = None
+    unavailable: str | None = None
+    redeliver: str | None = None
+    delete_fails: str | None = None
+    chance: float | None = Field(None, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> FaultModel:
+        _one_of(self, "throttle", "unavailable", "redeliver", "delete_fails")
+        if self.chance is not None and not (self.redeliver or self.delete_fails):
+            raise ValueError("takes chance with redeliver and delete_fails only")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which fault it is."""
+        return next(name for name in ("throttle", "unavailable", "redeliver", "delete_fails") if getattr(self, name))
+
+    @property
+    def target(self) -> str:
+        """The logical id that it is about."""
+        return str(getattr(self, self.kind))
+
+
+class StepModel(_Model):
+    """One step of the timeline."""
+
+    at: Duration
+    for_: Duration | None = Field(None, alias="for")
+    set: dict[str, Any] | None = None
+    disable: str | None = None
+    enable: str | None = None
+    redrive: Redrive | None = None
+    purge: str | None = None
+    fault: FaultModel | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> StepModel:
+        _one_of(self, "set", "disable", "enable", "redrive", "purge", "fault")
+        if self.for_ is not None and self.fault is None:
+            raise ValueError("takes for with fault only")
+        return self
+
+
+class StopModel(_Model):
+    """When the run ends."""
+
+    when: Literal["idle", "drained", "never"] = "idle"
+    after: Duration = 15 * 86_400_000
+
+
+# --- expect -------------------------------------------------------------------------------------------------
+
+OUTCOMES = ("deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost")
+
+
+class MessageFacts(_Model):
+    """What must hold of a message; the same keys choose one in ``where``."""
+
+    receives: Compared | None = None
+    invocations: Compared | None = None
+    successes: Compared | None = None
+    failures: Compared | None = None
+    overlap: Compared | None = None
+    outcome: Compared | None = None
+
+
+class Where(_Model):
+    """Which messages are meant; several conditions must all hold, none means all."""
+
+    label: str | None = None
+    in_: str | None = Field(None, alias="in")
+    body: dict[str, Any] | list[Any] | None = None
+    group: str | int | None = None
+    outcome: Literal["deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost"] | None = None
+
+
+class MessageExpectation(_Model):
+    """What must hold of every, some or none of the messages that are meant."""
+
+    where: Where = Where()
+    every: MessageFacts | None = None
+    some: MessageFacts | None = None
+    none: MessageFacts | None = None
+    count: Compared | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> MessageExpectation:
+        if not self.model_fields_set & {"every", "some", "none", "count"}:
+            raise ValueError("takes at least one of every, some, none and count")
+        return self
+
+
+class Allowed(_Model):
+    """Codes that may appear beside others that must not."""
+
+    allow: list[str]
+
+
+def _codes(value: Any) -> Any:
+    codes = value.get("allow") if isinstance(value, dict) else value
+    for code in codes if isinstance(codes, list) else ():
+        if not isinstance(code, str) or not re.fullmatch(r"ESM-[DWEI]\d{3}", code):
+            raise ValueError(f"takes codes such as ESM-D101, not {code!r}")
+    return value
+
+
+def _kind_of_codes(value: Any) -> str:
+    return "allowed" if isinstance(value, dict | Allowed) else "exactly"
+
+
+Codes = Annotated[
+    Annotated[list[str], Tag("exactly")] | Annotated[Allowed, Tag("allowed")],
+    Discriminator(_kind_of_codes),
+    BeforeValidator(_codes),
+]
+Metrics = dict[str, dict[str, Compared]]
+Invariant = Literal["no_message_lost", "fifo_order", "no_overlap", "max_concurrency"]
+
+
+class TimelineExpectation(BaseModel):
+    """One fact of the journal, in order; keys other than these are fields of the fact."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    event: str
+    at: Duration | None = None
+    message: str | None = None
+
+
+class ExpectModel(_Model):
+    """What must come of the run."""
+
+    stopped: Literal["idle", "drained", "after"] | None = None
+    queues: Metrics = {}
+    functions: Metrics = {}
+    mappings: Metrics = {}
+    messages: list[MessageExpectation] = []
+    timeline: list[TimelineExpectation] = []
+    invariants: list[Invariant] = []
+    diagnoses: Codes | None = None
+    warnings: Codes | None = None
+    within: Duration | None = None
+
+
+# --- the file -----------------------------------------------------------------------------------------------
+
+
+class VariantModel(_Model):
+    """The base with something changed, and expectations of its own."""
+
+    set: dict[str, Any] = {}
+    expect: ExpectModel | None = None
+    description: str | None = None
+
+
+class ScenarioModel(_Model):
+    """A whole file. ``resources`` and ``variants`` are read further by the loader."""
+
+    version: Literal[1]
+    name: str | None = None
+    description: str = ""
+    tags: list[str] = []
+    clock: Literal["virtual", "real"] = "virtual"
+    seed: int = 0
+    profile: str | dict[str, Any] = "aws-2026"
+    resources: dict[str, Any]
+    behavior: Behavior = {}
+    send: list[SendModel] = []
+    timeline: list[StepModel] = []
+    stop: StopModel = StopModel()
+    expect: ExpectModel = ExpectModel()
+    variants: dict[str, VariantModel | Literal["skip"]] = {}
+    base: Literal["skip"] | None = None

@@ -1,0 +1,120 @@
+"""The small notations of a scenario file: durations, rates, ranges of counts, and comparisons.
+
+Each parser raises ``ValueError`` with a sentence that says what would fit.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Comparison", "CountRange", "duration_ms", "rate_per_second", "show_duration"]
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+_RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h)")
+_RANGE = re.compile(r"(\d+)(-(\d+)?)?")
+_COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)")
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+def duration_ms(value: object) -> int:
+    """Milliseconds of ``250ms``, ``30s``, ``5m``, ``4h``, ``4d``, a sum such as ``1m30s``, or a number of seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return round(value * 1_000)
+    if isinstance(value, str):
+        text = value.strip()
+        if _DURATION.fullmatch(text):
+            return round(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
+        if re.fullmatch(r"\d+(\.\d+)?", text):
+            return round(float(text) * 1_000)
+    raise ValueError(f"takes a duration such as 250ms, 30s, 5m, 4h, 4d or 1m30s, not {value!r}")
+
+
+def show_duration(ms: int) -> str:
+    """The shortest way to write a duration: 0s, 250ms, 1m30s, 4d."""
+    if ms == 0:
+        return "0s"
+    parts = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, ms = divmod(ms, _UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)
+
+
+def rate_per_second(value: object) -> float:
+    """Messages a second of ``20/s``, ``90/m`` or ``5/h``."""
+    found = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found or not float(found[1]):
+        raise ValueError(f"takes a rate such as 20/s, 90/m or 5/h, not {value!r}")
+    return float(found[1]) * 1_000 / _UNITS[found[2]]
+
+
+@dataclass(frozen=True, slots=True)
+class CountRange:
+    """Counts from ``least`` to ``most``, both inclusive; ``most`` None is without end."""
+
+    least: int
+    most: int | None
+
+    @classmethod
+    def parse(cls, value: object) -> CountRange:
+        """A range of ``2``, ``"2-3"`` or ``"4-"``."""
+        found = _RANGE.fullmatch(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else None
+        if not found:
+            raise ValueError(f'takes a count such as 2, "2-3" or "4-", not {value!r}')
+        least = int(found[1])
+        most = least if not found[2] else int(found[3]) if found[3] else None
+        if most is not None and most < least:
+            raise ValueError(f"takes a range from the smaller to the larger count, not {value!r}")
+        return cls(least, most)
+
+    def __contains__(self, count: int) -> bool:
+        return self.least <= count and (self.most is None or count <= self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a value must be: equal to something, on one side of a number, or between two, both inclusive."""
+
+    text: Any  # as it stands in the file
+    test: Callable[[Any], bool]
+
+    @classmethod
+    def parse(cls, value: object) -> Comparison:
+        """A comparison of a plain value, ``">= 1"`` or ``{"between": [a, b]}``."""
+        if isinstance(value, dict):
+            return cls._between(value)
+        found = _COMPARISON.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is None:
+            return cls(value, lambda actual: actual == value and isinstance(actual, bool) == isinstance(value, bool))
+        compare, number = _OPERATORS[found[1]], float(found[2])
+        return cls(value, lambda actual: _is_number(actual) and compare(actual, number))
+
+    @classmethod
+    def _between(cls, value: dict[Any, Any]) -> Comparison:
+        ends = value.get("between")
+        if list(value) != ["between"] or not isinstance(ends, list) or len(ends) != 2 or not all(map(_is_number, ends)):
+            raise ValueError(f'takes a value, a comparison such as ">= 1", or {{between: [a, b]}}, not {value!r}')
+        least, most = ends
+        return cls(value, lambda actual: _is_number(actual) and least <= actual <= most)
+
+    def holds(self, actual: object) -> bool:
+        """Whether ``actual`` is as it must be; a missing value never is, unless None is what was asked for."""
+        return self.test(actual)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
