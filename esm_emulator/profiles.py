@@ -55,6 +55,9 @@ class Profile:
     # filters
     filters_most: int = _field(5, "FILT-2", "filters of one mapping; 10 after a quota raise")
     strict_filters: bool = _field(False, "FILT-35", "refuse operators that Lambda does not list instead of warning")
+    filter_json_bodies: str = _field(
+        "objects", "FILT-14", "bodies that count as JSON for a filter: objects (and lists of them), or any"
+    )
 
     # events
     md5_of_attributes_by_window: bool = _field(
