@@ -120,14 +120,15 @@ class Emulation:
                 yield
             finally:
                 self.stop.set()
+        self.sqs.close()
         for function in self.functions.values():
             await function.close()
 
     def finished(self, reason: str) -> None:
-        """Write the journal's last fact and take no more."""
+        """Write the journal's last fact: what happens after it, while everything winds down, is no part of the run."""
         self._forget()
-        self.sqs.close()
         self.journal.append(RunStopped(self.clock.now(), reason))
+        self.journal.close()
 
     def is_idle(self, *, drained: bool = False) -> bool:
         """Whether nothing is left to do: no invocation runs, every queue that an enabled mapping reads is empty.

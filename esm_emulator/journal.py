@@ -540,10 +540,13 @@ class Journal:
         self._facts: list[Fact] = []
         self._readers: tuple[Callable[[Fact], None], ...] = ()  # replaced, not changed
         self._lock = threading.RLock()
+        self._closed = False
 
     def append(self, fact: Fact) -> None:
         """Add one fact and tell every subscriber, in the order in which they subscribed."""
         with self._lock:
+            if self._closed:
+                return
             self._facts.append(fact)
             for reader in self._readers:
                 reader(fact)
@@ -551,11 +554,16 @@ class Journal:
     def extend(self, facts: Iterable[Fact]) -> None:
         """Add several facts, with nobody else's between them."""
         with self._lock:
-            if not self._readers:
+            if not self._readers and not self._closed:
                 self._facts.extend(facts)
                 return
             for fact in facts:
                 self.append(fact)
+
+    def close(self) -> None:
+        """Take no more facts; what is appended from now on is dropped."""
+        with self._lock:
+            self._closed = True
 
     def subscribe(self, reader: Callable[[Fact], None]) -> Callable[[], None]:
         """Call ``reader`` with every fact from now on; the result ends that. It must be quick, and not raise."""

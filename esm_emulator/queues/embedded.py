@@ -2,7 +2,7 @@
 
 The engine is pure; here it gets a clock, a journal and company. Every operation runs under one lock, because a
 handler's boto3 client, an HTTP client and the pollers all work on the same queues from threads of their own; what it
-did goes to the journal before anybody else can do something. Nothing polls: whoever waits for a message is woken by the send, the
+did goes to the journal before anybody else can do something. Nothing polls: whoever waits is woken by the send, the
 visibility change or the delete that makes one receivable, or by a timer at the next visibility end, one waiter for each
 message that can be had. What falls due by itself (retention, move tasks) happens at its time, on the loop's timers.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -121,8 +122,8 @@ def find_scenarios(paths: Sequence[str | FilePath]) -> list[FilePath]:
 def load_cases(path: str | FilePath) -> list[Case]:
     """The cases of one file, the base first.
 
-    Raises ``ConfigError`` with everything that is wrong with the file, or ``RefusedByAws`` with everything that AWS would
-    refuse when it is otherwise right.
+    Raises ``ConfigError`` with everything that is wrong with the file, or ``RefusedByAws`` with everything that AWS
+    would refuse when it is otherwise right.
     """
     document = load_file(path)
     problems: list[Problem] = []
@@ -190,11 +191,11 @@ def _target(text: str) -> Path:
 
 
 def _put(data: Any, path: Path, value: Any) -> None:
-    """Put ``value`` at ``path``, making mappings on the way; None removes. Raises ``LookupError`` saying why it cannot."""
+    """Put ``value`` at ``path``, making mappings on the way; None removes. Raises ``LookupError`` saying why not."""
     if path[0] == "resources" and path[1] not in data.get("resources", {}) and "from" not in data.get("resources", {}):
         raise LookupError(f"there is no resource {path[1]!r}")
     node = data
-    for step, following in zip(path[:-1], path[1:], strict=True):
+    for step, following in pairwise(path):
         if isinstance(node, list):
             node = _item(node, step)
             continue

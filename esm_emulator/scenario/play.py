@@ -1,0 +1,153 @@
+"""Plays one case: sends, moves the timeline, and stops when the scenario says so.
+
+The emulation is the very one that ``esm run`` uses; only the clock differs. What came of the play is a value,
+:class:`Played`, that expectations and reports read.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from operator import itemgetter
+from typing import Any
+
+import anyio
+
+from esm_emulator.clocks import virtual
+from esm_emulator.clocks.real import RealClock
+from esm_emulator.emulation import Emulation, Plan
+from esm_emulator.errors import ConfigError, SqsError, UsageError
+from esm_emulator.journal import Journal
+from esm_emulator.scenario.behavior import rules_of
+from esm_emulator.scenario.file import Case
+from esm_emulator.scenario.schema import StepModel
+from esm_emulator.scenario.sends import Sending, sendings
+
+__all__ = ["Played", "play"]
+
+DEFAULT_WATCHDOG_S = 60.0
+
+Act = tuple[int, Callable[[], None]]
+"""Something that the scenario does, and when: milliseconds after the start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of one play. ``virtual_ms`` is on the scenario's clock, ``real_seconds`` on the wall's."""
+
+    case: Case
+    seed: int
+    journal: Journal
+    stopped: str  # idle | drained | after
+    virtual_ms: int
+    real_seconds: float
+
+
+def play(
+    case: Case, *, seed: int | None = None, until_ms: int | None = None, watchdog_s: float = DEFAULT_WATCHDOG_S
+) -> Played:
+    """Play a case to its end, on the clock that it asks for.
+
+    ``until_ms`` ends it earlier, at that time of its clock. Raises ``ConfigError`` for a message that SQS refuses,
+    ``HandlerImportError``, ``Stuck`` and ``Deadlock``.
+    """
+    chosen = case.model.seed if seed is None else seed
+    began = time.perf_counter()
+    if case.model.clock == "real":
+        stage = _Stage(case, chosen, until_ms, RealClock(), "real")
+        stopped = anyio.run(stage.run)
+    else:
+        clock = virtual.VirtualClock()
+        stage = _Stage(case, chosen, until_ms, clock, "virtual")
+        stopped = virtual.run(stage.run, clock=clock, watchdog_s=watchdog_s)
+    journal = stage.emulation.journal
+    return Played(case, chosen, journal, stopped, journal[-1].at - journal[0].at, time.perf_counter() - began)
+
+
+class _Stage:
+    """One play in progress."""
+
+    def __init__(self, case: Case, seed: int, until_ms: int | None, clock: Any, clock_name: str) -> None:
+        self.case = case
+        self.emulation = Emulation(
+            Plan(
+                resources=case.resources,
+                seed=seed,
+                profile=case.profile,
+                scenario=case.id,
+                behaviors=rules_of(case),
+            ),
+            clock,
+            clock_name=clock_name,
+        )
+        self._start = clock.now()
+        self._until = case.model.stop.after if until_ms is None else min(until_ms, case.model.stop.after)
+
+    async def run(self) -> str:
+        """Play, and say why it stopped."""
+        emulation = self.emulation
+        stop = self.case.model.stop
+        reason = "after"
+        async with emulation.running():
+            with anyio.move_on_after(self._until / 1_000):
+                await self._acts()
+                if stop.when == "never":
+                    await anyio.sleep_forever()
+                await emulation.until_idle(drained=stop.when == "drained")
+                reason = stop.when
+            emulation.finished(reason)
+        return reason
+
+    async def _acts(self) -> None:
+        """Everything that the scenario does, each at its time: steps of the timeline before sends of the same time."""
+        for at, act in heapq.merge(self._steps(), self._sends(), key=itemgetter(0)):
+            wait = self._start + at - self.emulation.clock.now()
+            if wait > 0:
+                await self.emulation.clock.sleep(wait)
+            act()
+
+    def _sends(self) -> Iterator[Act]:
+        for sending in sendings(self.case.model, self.case.folder):
+            yield sending.at, partial(self._send, sending)
+
+    def _send(self, sending: Sending) -> None:
+        try:
+            self.emulation.send(sending.to, sending.message)
+        except SqsError as error:
+            message = f"SQS refuses {sending.message.label}: {error}"
+            raise ConfigError([self.case.source.problem(message, ("send", sending.entry))]) from None
+
+    def _steps(self) -> list[Act]:
+        acts: list[Act] = []
+        for index, step in enumerate(self.case.model.timeline):
+            acts.append((step.at, partial(self._step, index, step)))
+            if step.fault is not None and step.for_ is not None:
+                end = partial(self.emulation.end_fault, step.fault.kind, step.fault.target)
+                acts.append((step.at + step.for_, end))
+        return sorted(acts, key=itemgetter(0))
+
+    def _step(self, index: int, step: StepModel) -> None:
+        try:
+            self._do(step)
+        except (SqsError, UsageError) as error:
+            raise ConfigError([self.case.source.problem(str(error), ("timeline", index))]) from None
+
+    def _do(self, step: StepModel) -> None:
+        emulation = self.emulation
+        for path, value in (step.set or {}).items():
+            emulation.set(path, value)
+        if step.disable is not None:
+            emulation.mapping(step.disable).disable()
+        if step.enable is not None:
+            emulation.mapping(step.enable).enable()
+        if step.purge is not None:
+            emulation.sqs.purge(emulation.queue(step.purge))
+        if step.redrive is not None:
+            rate = None if step.redrive.rate is None else max(1, round(step.redrive.rate))
+            emulation.redrive(step.redrive.from_, to=step.redrive.to, per_second=rate)
+        if step.fault is not None:
+            ends_at = None if step.for_ is None else emulation.clock.now() + step.for_
+            emulation.start_fault(step.fault.kind, step.fault.target, ends_at=ends_at, chance=step.fault.chance)

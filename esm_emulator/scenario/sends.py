@@ -1,0 +1,236 @@
+"""The messages that a scenario sends, one by one, in the order of their times.
+
+``{{ index }}`` in a text stands for the message's number within its entry, from 1; it may be reckoned with (``+``,
+``-``, ``*``, ``//``, ``%`` and parentheses). Nothing else is evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import functools
+import heapq
+import json
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from esm_emulator.errors import ConfigError, Problem
+from esm_emulator.messages import MessageAttribute
+from esm_emulator.scenario.schema import OneMessage, ScenarioModel, SendModel, TypedAttribute
+from esm_emulator.sqs import NewMessage
+
+__all__ = ["Sending", "evaluate", "fill", "messages_of_file", "sendings"]
+
+SHORT = 20  # characters of a body that may serve as a label
+_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
+_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One message to be sent: when (ms after the start), where to, and from which entry of ``send``."""
+
+    at: int
+    entry: int
+    to: str
+    message: NewMessage
+
+
+def sendings(model: ScenarioModel, folder: FilePath) -> Iterator[Sending]:
+    """Everything that the scenario sends, in order of time, then of the file.
+
+    Raises ``ConfigError`` for a file that cannot be read and ``ValueError`` for a placeholder that cannot be reckoned.
+    """
+    starts = []
+    number = 0
+    for index, entry in enumerate(model.send):
+        starts.append((index, entry, number))
+        number += _count(entry, folder)
+    labels = _Labels()
+    streams = [_entry(index, entry, number, labels, folder) for index, entry, number in starts]
+    return heapq.merge(*streams, key=lambda sending: (sending.at, sending.entry))
+
+
+def _count(entry: SendModel, folder: FilePath) -> int:
+    if entry.file is not None:
+        return len(messages_of_file(folder / entry.file))
+    return entry.count if entry.messages is None else len(entry.messages)
+
+
+def _entry(index: int, entry: SendModel, before: int, labels: _Labels, folder: FilePath) -> Iterator[Sending]:
+    """The messages of one entry; ``before`` is how many stand before it in the file."""
+    if entry.file is not None:
+        count, messages = 0, messages_of_file(folder / entry.file)
+        for count, message in enumerate(messages):
+            at = _at(entry, count, len(messages))
+            labeled = replace(message, label=labels.of(None, message.body, before + count + 1))
+            yield Sending(at, index, entry.to, labeled)
+        return
+    total = _count(entry, folder)
+    for count in range(total):
+        item = entry if entry.messages is None else entry.messages[count]
+        message = _message(item, entry, count + 1)
+        label = labels.of(_text(item.label or entry.label, count + 1), message.body, before + count + 1)
+        yield Sending(_at(entry, count, total), index, entry.to, replace(message, label=label))
+
+
+def _at(entry: SendModel, count: int, total: int) -> int:
+    if entry.every is not None:
+        return entry.at + count * entry.every
+    if entry.rate is not None:
+        return entry.at + round(count * 1_000 / entry.rate)
+    if entry.over is not None:
+        return entry.at + count * entry.over // total
+    return entry.at
+
+
+def _message(item: OneMessage, entry: SendModel, index: int) -> NewMessage:
+    body = fill(item.body, index)
+    attributes = item.attributes if item.attributes is not None else entry.attributes
+    delay = item.delay if item.delay is not None else entry.delay
+    return NewMessage(
+        body=body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        attributes={name: _attribute(name, value) for name, value in (attributes or {}).items()},
+        group=_text(item.group if item.group is not None else entry.group, index),
+        dedup=_text(item.dedup if item.dedup is not None else entry.dedup, index),
+        delay_ms=delay,
+    )
+
+
+def _attribute(name: str, value: str | float | TypedAttribute) -> MessageAttribute:
+    if isinstance(value, str):
+        return MessageAttribute("String", string_value=value)
+    if not isinstance(value, TypedAttribute):
+        return MessageAttribute("Number", string_value=str(value))
+    if not value.Type.startswith("Binary"):
+        return MessageAttribute(value.Type, string_value=str(value.Value))
+    try:
+        return MessageAttribute(value.Type, binary_value=base64.b64decode(str(value.Value), validate=True))
+    except binascii.Error:
+        raise ValueError(f"attribute {name!r}: a Binary value is base64 text, not {value.Value!r}") from None
+
+
+class _Labels:
+    """How messages are named: as the file says, else by a short body, else m1, m2 … by their place in the file."""
+
+    def __init__(self) -> None:
+        self._used: set[str] = set()
+
+    def of(self, given: str | None, body: str, number: int) -> str:
+        """The label of a message."""
+        label = given
+        if label is None:
+            label = body if len(body) <= SHORT and body not in self._used else f"m{number}"
+        self._used.add(label)
+        return label
+
+
+# --- placeholders -------------------------------------------------------------------------------------------
+
+
+def fill(value: Any, index: int) -> Any:
+    """``value`` with every placeholder in its texts filled in, at any depth; keys too."""
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda found: str(evaluate(found[1], index)), value) if "{{" in value else value
+    if isinstance(value, list):
+        return [fill(item, index) for item in value]
+    if isinstance(value, dict):
+        return {fill(key, index): fill(item, index) for key, item in value.items()}
+    return value
+
+
+def _text(value: str | int | None, index: int) -> str | None:
+    return None if value is None else str(fill(str(value), index))
+
+
+def evaluate(expression: str, index: int) -> int:
+    """A whole-number expression over ``index``. Raises ``ValueError`` for anything else."""
+    try:
+        return _reckon(_parsed(expression), index)
+    except (SyntaxError, ZeroDivisionError, RecursionError, TypeError) as error:
+        raise ValueError(f"{{{{{expression}}}}} is not an expression of index such as {{{{ index % 3 }}}}") from error
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(expression: str) -> ast.expr:
+    return ast.parse(expression.strip(), mode="eval").body
+
+
+def _reckon(node: ast.expr, index: int) -> int:
+    match node:
+        case ast.Name(id="index"):
+            return index
+        case ast.Constant(value=int() as number) if not isinstance(number, bool):
+            return number
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return _OPERATORS[type(op)](_reckon(left, index), _reckon(right, index))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_reckon(operand, index)
+    raise TypeError(ast.dump(node))
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def messages_of_file(path: FilePath) -> list[NewMessage]:
+    """The messages of an SQS event as SAM generates it, or of JSON lines.
+
+    In JSON lines a string is the body itself and anything else is sent as the line's text. Raises ``ConfigError``
+    naming the line that is not JSON.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([Problem(f"cannot be read: {reason}", file=str(path))]) from None
+    try:
+        event = json.loads(text)
+    except ValueError:
+        event = None
+    if isinstance(event, dict) and isinstance(event.get("Records"), list):
+        return [_of_record(record, str(path)) for record in event["Records"]]
+    return list(_of_lines(text, str(path)))
+
+
+def _of_lines(text: str, file: str) -> Iterator[NewMessage]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.strip()
+        if not stripped:
+            continue
+        try:
+            value = json.loads(stripped)
+        except ValueError as error:
+            raise ConfigError([Problem(f"this line is not JSON: {error}", file=file, line=number, column=1)]) from None
+        yield NewMessage(value if isinstance(value, str) else stripped)
+
+
+def _of_record(record: Any, file: str) -> NewMessage:
+    if not isinstance(record, dict) or not isinstance(record.get("body"), str):
+        raise ConfigError([Problem("a record of an SQS event has a body, which is text", file=file)])
+    system = record.get("attributes") or {}
+    attributes = record.get("messageAttributes") or {}
+    return NewMessage(
+        body=record["body"],
+        attributes={name: _of_event(value) for name, value in attributes.items()},
+        group=system.get("MessageGroupId"),
+        dedup=system.get("MessageDeduplicationId"),
+        trace_header=system.get("AWSTraceHeader"),
+    )
+
+
+def _of_event(value: dict[str, Any]) -> MessageAttribute:
+    kind = str(value.get("dataType", "String"))
+    if kind.startswith("Binary"):
+        return MessageAttribute(kind, binary_value=base64.b64decode(value.get("binaryValue") or ""))
+    return MessageAttribute(kind, string_value=value.get("stringValue"))
