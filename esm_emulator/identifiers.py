@@ -7,6 +7,8 @@ from random import Random
 
 __all__ = ["Identifiers"]
 
+_VARIANT = {f"{digit:x}": f"{digit & 0x3 | 0x8:x}" for digit in range(16)}
+
 
 class Identifiers:
     """Ids in AWS's shapes. Two of the same seed hand out the same ids in the same order."""
@@ -16,10 +18,8 @@ class Identifiers:
 
     def uuid(self) -> str:
         """A version 4 UUID: message ids, request ids, task handles."""
-        bits = self._random.getrandbits(128)
-        bits = (bits & ~(0xF << 76) | 0x4 << 76) & ~(0x3 << 62) | 0x2 << 62
-        text = f"{bits:032x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        text = f"{self._random.getrandbits(128):032x}"
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:]}"
 
     def hex(self, digits: int) -> str:
         """``digits`` hexadecimal digits: trace ids, log stream names."""
