@@ -58,7 +58,7 @@ check-pythons: ## run the tests on every Python from 3.11 up that is found
 	@.ci/check-pythons $(ARGS)
 
 docs: $(STAMP) ## write the generated parts of docs/ anew
-	@for script in docs/*.py; do $(BIN)/python "$$script" || exit 1; done
+	@for script in docs/[a-z]*.py; do $(BIN)/python "$$script" || exit 1; done
 
 clean: ## remove what building and testing leave behind; the environments stay
 	rm -rf build dist htmlcov .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

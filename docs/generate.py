@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 import textwrap
 import tokenize
 from collections.abc import Callable, Iterator
@@ -22,6 +23,9 @@ from esm_emulator.profiles import Profile
 __all__ = ["GENERATED", "main", "page_with"]
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))
+
+from _fidelity import fidelity_table  # noqa: E402 - this folder is no package
 
 # --- the journal
 
@@ -199,6 +203,7 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "journal.md": {"facts": journal_page},
     "profiles.md": {"fields": profile_table},
     "errors.md": {"errors": error_table},
+    "fidelity.md": {"clauses": fidelity_table},
 }
 
 

@@ -13,7 +13,8 @@ GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CHANGELOG.md"]
 
 
-@pytest.mark.parametrize("name", GENERATE["GENERATED"])
+# fidelity.md names tests, which come and go; test_fidelity.py looks at what matters of it
+@pytest.mark.parametrize("name", sorted(set(GENERATE["GENERATED"]) - {"fidelity.md"}))
 def test_a_generated_part_is_what_the_code_says(name: str) -> None:
     text = (ROOT / "docs" / name).read_text(encoding="utf-8")
     assert text == GENERATE["page_with"](text, GENERATE["GENERATED"][name]), "run: make docs"
