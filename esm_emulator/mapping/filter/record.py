@@ -20,8 +20,9 @@ from esm_emulator.mapping.filter.numbers import decode
 from esm_emulator.mapping.filter.pattern import FilterPattern, Mismatch, Rule
 from esm_emulator.messages import MessageAttribute, ReceivedMessage
 from esm_emulator.profiles import Profile
+from esm_emulator.resources import EventSourceMapping
 
-__all__ = ["PATTERN_LIMIT", "Match", "NoMatch", "RecordFilter"]
+__all__ = ["PATTERN_LIMIT", "Match", "NoMatch", "RecordFilter", "compile_filter"]
 
 PATTERN_LIMIT = 4096  # characters of one pattern (FILT-3)
 _BODY = "body"
@@ -109,6 +110,11 @@ class RecordFilter:
                 nearest = miss
         assert nearest is not None
         return NoMatch(nearest.key, nearest.reason)
+
+
+def compile_filter(resource: EventSourceMapping, profile: Profile) -> RecordFilter | None:
+    """The filter of a mapping, None when it has none. Raises ``InvalidFilterPattern``."""
+    return RecordFilter(resource.patterns, profile) if resource.patterns else None
 
 
 def _parse(text: str, number: int) -> FilterPattern:
