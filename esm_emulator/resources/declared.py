@@ -1,0 +1,161 @@
+"""One resource as somebody wrote it: its properties before defaults and checks, and where each of them stands.
+
+A resource stays declared until the very end, so that a later change (a variant, a timeline, an override) is made to
+what was written and not to what became of it: whoever renames a queue keeps the references to it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from esm_emulator.errors import ConfigError, Problem, UsageError
+from esm_emulator.validation import Source, did_you_mean
+from esm_emulator.yaml_source import Path, dotted
+
+__all__ = [
+    "FUNCTION",
+    "MAPPING",
+    "QUEUE",
+    "SERVERLESS",
+    "TYPES",
+    "Declared",
+    "Origin",
+    "changed",
+    "declare",
+]
+
+QUEUE = "AWS::SQS::Queue"
+FUNCTION = "AWS::Lambda::Function"
+MAPPING = "AWS::Lambda::EventSourceMapping"
+SERVERLESS = "AWS::Serverless::Function"
+TYPES = (QUEUE, FUNCTION, MAPPING, SERVERLESS)
+
+BLOCK_KEYS = ("Type", "Properties")
+IDLE_KEYS = (
+    *("Condition", "Connectors", "CreationPolicy", "DeletionPolicy", "DependsOn", "Metadata", "UpdatePolicy"),
+    "UpdateReplacePolicy",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a resource's properties stand: in ``document`` below ``base``, but for those that ``moved``.
+
+    ``moved`` has property paths and where they really stand: a serverless function's globals, an event's queue, an
+    override in another file. Resources given in code have no document; their problems have no line.
+    """
+
+    base: Path
+    document: Source | None = None
+    moved: Mapping[Path, tuple[Source | None, Path]] = field(default_factory=dict)
+
+    def problem(self, message: str, path: Path = (), *, key: bool = False, clause: str = "") -> Problem:
+        """A problem with the property at ``path``, or with the whole resource."""
+        document, full = self._find(path)
+        name = dotted(full[1:] if full[0] in ("Resources", "resources") else full)
+        if document is None:
+            return Problem(message, name, clause=clause)
+        return replace(document.problem(message, full, key=key, clause=clause), path=name)
+
+    def _find(self, path: Path) -> tuple[Source | None, Path]:
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.moved:
+                document, base = self.moved[path[:length]]
+                return document, (*base, *path[length:])
+        return self.document, (*self.base, "Properties", *path) if path else self.base
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """One resource of one type. ``folder`` is what its ``CodeUri`` is relative to.
+
+    ``strict`` says what a property that AWS does not have is: an error in a file of ours, a warning in a template.
+    """
+
+    id: str
+    type: str
+    properties: dict[str, Any]
+    origin: Origin
+    folder: FilePath
+    strict: bool = True
+
+
+def declare(
+    data: Any, *, document: Source | None = None, base: Path = (), folder: FilePath | None = None
+) -> list[Declared]:
+    """The resources of a mapping from logical ids to blocks of ``Type`` and ``Properties``.
+
+    ``base`` leads to the mapping in ``document``. Raises ``ConfigError`` with every block that is not one.
+    """
+    place = Origin(base or ("resources",), document)
+    if not isinstance(data, Mapping):
+        raise ConfigError([place.problem("takes a mapping from logical ids to resources")])
+    made: list[Declared] = []
+    problems: list[Problem] = []
+    for id_, block in data.items():
+        origin = Origin((*base, id_), document)
+        wrong = list(_block_problems(id_, block, origin))
+        problems += wrong
+        if not wrong:
+            properties = dict(block.get("Properties") or {})
+            made.append(Declared(id_, block["Type"], properties, origin, folder or FilePath.cwd()))
+    if problems:
+        raise ConfigError(problems)
+    return made
+
+
+def _block_problems(id_: str, block: Any, origin: Origin) -> Iterable[Problem]:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", str(id_)):
+        yield origin.problem(f"{id_!r} is not a logical id, which takes letters, digits, - and _", key=True)
+    if not isinstance(block, Mapping):
+        yield origin.problem("takes a mapping with Type and Properties")
+        return
+    for key in block:
+        if key not in BLOCK_KEYS and key not in IDLE_KEYS:
+            yield _in_block(origin, f"unknown key {key!r}{did_you_mean(key, BLOCK_KEYS)}", key)
+    type_ = block.get("Type")
+    if type_ is None:
+        yield origin.problem("'Type' is missing", key=True)
+    elif type_ not in TYPES:
+        near = did_you_mean(str(type_), TYPES)
+        yield _in_block(
+            origin, f"{type_!r} is not a type that is emulated{near or '; those are ' + ', '.join(TYPES)}", "Type"
+        )
+    if not isinstance(block.get("Properties", {}), Mapping | None):
+        yield _in_block(origin, "takes a mapping of properties", "Properties")
+
+
+def _in_block(origin: Origin, message: str, key: str) -> Problem:
+    return replace(origin, base=(*origin.base, key)).problem(message, key=key not in BLOCK_KEYS)
+
+
+def changed(resource: Declared, path: Path, value: Any) -> Declared:
+    """The resource with the property at ``path`` replaced; ``None`` removes it."""
+    return replace(
+        resource,
+        properties=_with(resource.properties, path, value),
+        origin=replace(resource.origin, moved={**resource.origin.moved, path: (None, (resource.id, *path))}),
+    )
+
+
+def _with(data: Any, path: Path, value: Any) -> Any:
+    step, rest = path[0], path[1:]
+    if isinstance(data, list):
+        if not isinstance(step, int) or not 0 <= step <= len(data):
+            raise UsageError(f"there is no item {step} in a list of {len(data)}")
+        items = list(data)
+        below = items[step] if step < len(items) else None
+        items[step : step + 1] = [] if value is None and not rest else [_with(below, rest, value) if rest else value]
+        return items
+    made = dict(data) if isinstance(data, Mapping) else {}
+    if rest:
+        made[str(step)] = _with(made.get(str(step)), rest, value)
+    elif value is None:
+        made.pop(str(step), None)
+    else:
+        made[str(step)] = value
+    return made

@@ -1,0 +1,145 @@
+"""The JSON Schema of ``esm.yaml``, made from the models, for editors that complete and check."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from esm_emulator.resources.declared import FUNCTION, IDLE_KEYS, MAPPING, QUEUE, SERVERLESS
+from esm_emulator.resources.models import IGNORED, UNSUPPORTED, EventSourceMapping, Function, Queue, Resource
+
+__all__ = ["resources_schema"]
+
+_INTRINSIC = {"$ref": "#/$defs/Intrinsic"}
+_FUNCTIONS = (
+    *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue", "Join"),
+    *("Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
+)
+
+
+def resources_schema() -> dict[str, Any]:
+    """The schema of a whole ``esm.yaml`` (JSON Schema 2020-12); ``$defs/Resources`` is its ``resources:`` alone.
+
+    Wherever a value stands, an intrinsic in its long form may stand too, and a whole number may be written as text.
+    """
+    definitions: dict[str, Any] = {}
+    blocks = [
+        _block(QUEUE, Queue, definitions),
+        _block(FUNCTION, Function, definitions),
+        _block(MAPPING, EventSourceMapping, definitions),
+        _block(SERVERLESS, Function, definitions),
+    ]
+    definitions |= {
+        "Intrinsic": _intrinsic(),
+        "Event": _event(definitions["AWS::Lambda::EventSourceMapping"]),
+        "Resource": {"oneOf": blocks},
+        "Resources": _resources(),
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "esm.yaml",
+        "type": "object",
+        "properties": {
+            "version": {"const": 1},
+            "description": {"type": "string"},
+            "resources": {"$ref": "#/$defs/Resources"},
+        },
+        "required": ["resources"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _block(type_: str, model: type[Resource], definitions: dict[str, Any]) -> dict[str, Any]:
+    """The schema of one type's block; the properties go into ``definitions`` under the type's name."""
+    schema = model.model_json_schema(ref_template="#/$defs/{model}", by_alias=True)
+    for name, part in schema.pop("$defs", {}).items():
+        definitions[name] = _open(part)
+    schema = _open(schema)
+    for name in Resource.model_fields:
+        schema["properties"].pop(name)
+    schema["required"] = [name for name in schema.get("required", []) if name in schema["properties"]]
+    schema["properties"] |= {name: {"deprecated": True} for name in (*IGNORED[type_], *_refused(type_))}
+    if type_ in (FUNCTION, SERVERLESS):
+        schema["properties"] |= {"Code": {}, "PackageType": {}, "ImageUri": {}, "InlineCode": {}}
+    if type_ == SERVERLESS:
+        events = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Event"}}
+        schema["properties"] |= {"Events": events, "AutoPublishAlias": {"type": "string"}}
+    definitions[type_] = schema
+    properties = {"Type": {"const": type_}, "Properties": {"$ref": f"#/$defs/{type_}"}}
+    return {
+        "type": "object",
+        "properties": properties | {key: {} for key in IDLE_KEYS},
+        "required": ["Type", *(["Properties"] if schema["required"] else [])],
+        "additionalProperties": False,
+    }
+
+
+def _refused(type_: str) -> tuple[str, ...]:
+    return UNSUPPORTED if type_ == MAPPING else ()
+
+
+def _event(mapping: dict[str, Any]) -> dict[str, Any]:
+    """An event of a serverless function: of type SQS with a mapping's properties and ``Queue``, or of another type."""
+    properties = {
+        name: schema for name, schema in mapping["properties"].items() if name not in ("EventSourceArn", "FunctionName")
+    }
+    properties["Queue"] = mapping["properties"]["EventSourceArn"]
+    sqs = {"type": "object", "properties": properties, "required": ["Queue"], "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {"Type": {"type": "string"}, "Properties": {}},
+        "required": ["Type"],
+        "if": {"properties": {"Type": {"const": "SQS"}}},
+        "then": {"properties": {"Properties": sqs}, "required": ["Properties"]},
+    }
+
+
+def _resources() -> dict[str, Any]:
+    """A mapping from logical ids to blocks, or a template's with overrides beside ``from``."""
+    return {
+        "type": "object",
+        "properties": {"from": {"type": "string"}, "parameters": {"type": "object"}},
+        "if": {"required": ["from"]},
+        "then": {"additionalProperties": True},
+        "else": {
+            "patternProperties": {"^[A-Za-z0-9_-]+$": {"$ref": "#/$defs/Resource"}},
+            "additionalProperties": False,
+        },
+    }
+
+
+def _intrinsic() -> dict[str, Any]:
+    names = ["Ref", "Condition", *(f"Fn::{name}" for name in _FUNCTIONS)]
+    return {
+        "type": "object",
+        "properties": {name: {} for name in names},
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    }
+
+
+def _open(schema: dict[str, Any]) -> dict[str, Any]:
+    """A model's schema with every property open to intrinsics, and without pydantic's titles."""
+    made = {key: value for key, value in schema.items() if key != "title"}
+    if "properties" in made:
+        made["properties"] = {name: _opened(value) for name, value in made["properties"].items()}
+    return made
+
+
+def _opened(schema: dict[str, Any]) -> dict[str, Any]:
+    about: dict[str, Any] = {
+        key: schema[key] for key in ("description", "default") if key in schema and schema[key] is not None
+    }
+    value = {key: part for key, part in schema.items() if key not in ("title", "description", "default")}
+    if isinstance(value.get("items"), dict):
+        value["items"] = _opened(value["items"])
+    if isinstance(value.get("additionalProperties"), dict):
+        value["additionalProperties"] = _opened(value["additionalProperties"])
+    choices = value.pop("anyOf", None) or ([value] if value else [{}])
+    choices = [choice for choice in choices if choice.get("type") != "null"]
+    if any(choice.get("type") == "integer" for choice in choices):
+        choices.append({"type": "string", "pattern": "^-?[0-9]+$"})
+    if any(choice.get("type") == "boolean" for choice in choices):
+        choices.append({"enum": ["true", "false"]})
+    return {**about, "anyOf": [*choices, {"type": "null"}, _INTRINSIC]}

@@ -1,0 +1,79 @@
+"""``AWS::Serverless::Function``: a function, and a mapping for each of its events of type SQS, as SAM makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from esm_emulator.errors import Problem
+from esm_emulator.resources.declared import FUNCTION, MAPPING, Declared, Origin
+from esm_emulator.validation import Source, did_you_mean
+from esm_emulator.yaml_source import Path
+
+__all__ = ["expand"]
+
+_ITS_OWN = ("EventSourceArn", "FunctionName")
+"""A mapping's properties that an event does not have: SAM fills them in."""
+
+
+def expand(function: Declared) -> tuple[list[Declared], list[Problem]]:
+    """The function and its mappings, and what is wrong with its events.
+
+    A mapping's logical id is the function's followed by the event's name. With ``AutoPublishAlias`` the mapping
+    invokes that alias (RUN-14). Events of other types are somebody else's.
+    """
+    properties = dict(function.properties)
+    events = properties.pop("Events", None) or {}
+    alias = properties.pop("AutoPublishAlias", None)
+    made = [replace(function, type=FUNCTION, properties=properties)]
+    problems: list[Problem] = []
+    if not isinstance(events, Mapping):
+        return made, [function.origin.problem("takes a mapping from names to events", ("Events",))]
+    for name, event in events.items():
+        wrong = list(_event_problems(function, name, event))
+        problems += wrong
+        if not wrong and event["Type"] == "SQS":
+            made.append(_mapping(function, name, event.get("Properties") or {}, f":{alias}" if alias else ""))
+    return made, problems
+
+
+def _mapping(function: Declared, name: str, event: Mapping[str, Any], qualifier: str) -> Declared:
+    properties = {key: value for key, value in event.items() if key != "Queue"}
+    properties |= {"FunctionName": f"{function.id}{qualifier}"}
+    if "Queue" in event:
+        properties["EventSourceArn"] = event["Queue"]
+    return replace(
+        function, id=f"{function.id}{name}", type=MAPPING, properties=properties, origin=_origin(function.origin, name)
+    )
+
+
+def _origin(function: Origin, name: str) -> Origin:
+    base = (*function.base, "Properties", "Events", name)
+    queue = (*base, "Properties", "Queue")
+    moved: dict[Path, tuple[Source | None, Path]] = {
+        ("EventSourceArn",): (function.document, queue),
+        ("FunctionName",): (function.document, function.base),
+    }
+    return Origin(base, function.document, moved)
+
+
+def _event_problems(function: Declared, name: str, event: Any) -> Iterable[Problem]:
+    at = ("Events", name)
+    if not isinstance(event, Mapping):
+        yield function.origin.problem("takes a mapping with Type and Properties", at)
+        return
+    if "Type" not in event:
+        yield function.origin.problem("'Type' is missing", at, key=True)
+    if event.get("Type") != "SQS":
+        return
+    properties = event.get("Properties") or {}
+    if not isinstance(properties, Mapping):
+        yield function.origin.problem("takes a mapping of properties", (*at, "Properties"))
+        return
+    if "Queue" not in properties:
+        yield function.origin.problem("'Queue' is missing", at, key=True)
+    for key in _ITS_OWN:
+        if key in properties:
+            near = did_you_mean(key, ["Queue"]) or ("; did you mean 'Queue'?" if key == "EventSourceArn" else "")
+            yield function.origin.problem(f"unknown key {key!r}{near}", (*at, "Properties", key), key=True)
