@@ -138,7 +138,7 @@ class EndpointQueue:
     # --- the port ---------------------------------------------------------------------------------------------
 
     async def receive(self, maximum: int, wait_ms: int | None, stop: Stop, consumer: str) -> Delivery:
-        """As the port says. SQS waits whole seconds only: the rest of a wait is spent here, with a last look after it."""
+        """As the port says. SQS waits whole seconds only; the rest of a wait is spent here, then it looks again."""
         self._stops[consumer] = stop
         self._polling += 1
         try:

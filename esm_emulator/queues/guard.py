@@ -156,12 +156,17 @@ def banner(queue: QueueDescription, *, function: str, filtered: bool = False) ->
 
 def _split(url: str, kind: str) -> tuple[str, str, str]:
     """Scheme, authority and path of an http(s) URL without anything in it that two parsers could read differently."""
-    parts = urlsplit(url)
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise UsageError(f"{url!r} is not a {kind}: only visible ASCII characters may be in one")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{url!r} is not a {kind}: {error}") from None
     if parts.scheme not in ("http", "https"):
         raise UsageError(f"{url!r} is not a {kind}: it must start with http:// or https://")
     if "@" in parts.netloc:
         raise RemoteRefused(f"{url!r} has a user name before its host; leave out everything up to the @")
-    if not url.isprintable() or " " in url or not _AUTHORITY.fullmatch(parts.netloc):
+    if not _AUTHORITY.fullmatch(parts.netloc):
         raise UsageError(f"{url!r} is not a {kind}: {parts.netloc!r} is not a host, or a host and a port")
     port = re.search(r":(\d+)$", parts.netloc)
     if port and int(port[1]) > 65_535:
@@ -172,7 +177,7 @@ def _split(url: str, kind: str) -> tuple[str, str, str]:
 def _host(authority: str) -> str:
     """The host without port, brackets and final dot, in lower case."""
     if authority.startswith("["):
-        return authority[1 : authority.index("]")].lower()
+        return authority[1:].partition("]")[0].lower()
     host = authority if authority.count(":") > 1 else authority.partition(":")[0]
     return host.rstrip(".").lower()
 
