@@ -15,20 +15,20 @@ __all__ = ["STATUS", "Clause", "clauses", "fidelity_table", "named_in", "tests_b
 ROOT = Path(__file__).parent.parent
 
 FAMILIES = {
-    "POLL": "Polling and scaling",
-    "CONC": "Maximum and reserved concurrency",
-    "PROV": "Provisioned mode",
-    "BATCH": "Batches",
-    "EVT": "The event",
-    "FAIL": "Success and failure",
-    "DLQ": "Dead-letter queues",
-    "PBR": "Partial batch responses",
-    "FILT": "Filters",
-    "FIFO": "FIFO queues",
-    "API": "Creating and changing a mapping",
-    "MET": "Metrics",
-    "RUN": "The execution environment",
-    "SQS": "SQS itself",
+    "POLL": "1 Polling and scaling",
+    "CONC": "1.3 Maximum and reserved concurrency",
+    "PROV": "1.5 Provisioned mode",
+    "BATCH": "2 Batches",
+    "EVT": "3 The event",
+    "FAIL": "4 Success and failure",
+    "DLQ": "4.4 Dead-letter queues",
+    "PBR": "5 Partial batch responses",
+    "FILT": "6 Filters",
+    "FIFO": "7 FIFO queues",
+    "API": "8 Creating and changing a mapping",
+    "MET": "9 Metrics",
+    "RUN": "10 The execution environment",
+    "SQS": "11 SQS itself",
 }
 STATUS = {"recorded": "recorded", "documented": "documented", "chosen": "chosen", "not": "not emulated"}
 

@@ -26,6 +26,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
 from _fidelity import fidelity_table  # noqa: E402 - this folder is no package
+from _properties import property_tables  # noqa: E402
 
 # --- the journal
 
@@ -203,6 +204,7 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "journal.md": {"facts": journal_page},
     "profiles.md": {"fields": profile_table},
     "errors.md": {"errors": error_table},
+    "configuration.md": {"properties": property_tables},
     "fidelity.md": {"clauses": fidelity_table},
 }
 
