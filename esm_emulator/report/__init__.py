@@ -1,0 +1,3 @@
+"""Readers of the journal that turn it into something to look at; one format a file."""
+
+__all__: list[str] = []
