@@ -254,8 +254,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 # --- schema
 
 
-@pytest.mark.skipif("schema" not in COMMANDS, reason="not built")
-@pytest.mark.parametrize("kind", ["config"])
+@pytest.mark.parametrize("kind", ["config", "scenario"])
 def test_schema_prints_a_json_schema_of_2020_12(kind: str) -> None:
     result = CliRunner().invoke(main, ["schema", kind])
     assert result.exit_code == 0, result.output
