@@ -49,6 +49,7 @@ class EmbeddedSqs:
         self._tickets = itertools.count()
         self._timers = Timers()
         self._closed = False
+        self._released = 0
 
     # --- queues -----------------------------------------------------------------------------------------------
 
@@ -163,19 +164,19 @@ class EmbeddedSqs:
         with self._operation(queue) as (now, facts):
             facts.extend(self.engine.redeliver(queue, message_id, now))
 
-    def start_move(self, source: Queue, *, to: Queue | None = None, per_second: int | None = None) -> MoveTask:
-        """StartMessageMoveTask (SQS-40). Raises ``SqsError``."""
+    def start_move(self, source: Queue, *, to: Queue | None = None, rate: int | None = None) -> MoveTask:
+        """StartMessageMoveTask, ``rate`` messages a second (SQS-40). Raises ``SqsError``."""
         with self._operation(source) as (now, facts):
-            task, done = self.engine.start_move(source, now, to=to, per_second=per_second)
+            task, done = self.engine.start_move(source, now, to=to, rate=rate)
             facts.extend(done)
             return task
 
-    def cancel_move(self, handle: str) -> MoveTask:
-        """CancelMessageMoveTask; what was moved stays moved (SQS-40). Raises ``SqsError``."""
+    def cancel_move(self, handle: str) -> int:
+        """CancelMessageMoveTask; what was moved stays moved, and this is how many (SQS-40). Raises ``SqsError``."""
         with self._operation() as (now, facts):
-            task, done = self.engine.cancel_move(handle, now)
+            moved, done = self.engine.cancel_move(handle, now)
             facts.extend(done)
-            return task
+            return moved
 
     def moves(self, source: Queue) -> Sequence[MoveTask]:
         """ListMessageMoveTasks, the newest first, at most ten (SQS-40)."""
@@ -246,10 +247,12 @@ class EmbeddedSqs:
         """The same for a thread of its own, in real time: virtual time does not pass for it."""
         deadline = self.clock.now() + wait_ms
         budget = wait_ms
-        while budget > 0 and not self._closed:
+        released = self._released
+        while budget > 0 and not self._closed and self._released == released:
             woken = threading.Event()
             with self._registered(queue, woken.set):
-                at = self.engine.receivable_at(queue, self.clock.now())
+                with self._lock:
+                    at = self.engine.receivable_at(queue, self.clock.now())
                 pause = budget if at is None else max(1, min(budget, at - self.clock.now()))
                 on_time = woken.wait(pause / 1000)
             if messages := attempt():
@@ -266,6 +269,14 @@ class EmbeddedSqs:
         if self._timers.attach():
             with self._lock:
                 self._arm(self.clock.now())
+
+    def release(self) -> None:
+        """Answer every open long poll of a blocking caller now, with nothing; pollers on the loop wait on."""
+        with self._lock:
+            self._released += 1
+            for waiting in self._waiting.values():
+                for wake in list(waiting.values()):
+                    wake()
 
     def close(self) -> None:
         """Answer every open long poll, with nothing, and take no more timers."""
