@@ -39,13 +39,12 @@ from esm_emulator.journal import (
     RunStarted,
     RunStopped,
 )
-from esm_emulator.mapping.filter import RecordFilter
+from esm_emulator.mapping.filter import compile_filter
 from esm_emulator.mapping.pool import Mapping as EventSourceMapping
 from esm_emulator.profiles import PROFILES, Profile
 from esm_emulator.queues import Queue, Stop
 from esm_emulator.queues.embedded import EmbeddedQueue, EmbeddedSqs
 from esm_emulator.queues.faulty import FaultyQueue
-from esm_emulator.resources import EventSourceMapping as MappingResource
 from esm_emulator.resources import Function as FunctionResource
 from esm_emulator.resources import Queue as QueueResource
 from esm_emulator.resources import Resources
@@ -331,7 +330,7 @@ class Emulation:
             profile=self.profile,
             random=_stream(self.plan.seed, f"mapping {id}"),
             identifiers=self.identifiers,
-            compile_filter=_compile_filter,
+            compile_filter=compile_filter,
         )
 
 
@@ -365,10 +364,3 @@ def _dead_letter_queues_first(resources: Resources) -> list[QueueResource]:
     for queue in resources.queues.values():
         visit(queue)
     return list(ordered.values())
-
-
-def _compile_filter(resource: MappingResource, profile: Profile) -> RecordFilter | None:
-    criteria = resource.FilterCriteria
-    if criteria is None or not criteria.Filters:
-        return None
-    return RecordFilter.compile([item.Pattern for item in criteria.Filters], strict=profile.strict_filters)

@@ -36,9 +36,9 @@ OUTCOMES = ("deleted", "dead-lettered", "filtered", "expired", "purged", "waitin
 class MessageFacts:
     """One message over the whole run.
 
-    ``queue`` is where it was sent to, ``now_in`` where it is or last was; ``ids`` all ids that it has had. ``overlap`` is
-    the largest number of its copies that ran at one moment; ``invocations`` counts events whose function ran, throttled
-    tries do not count.
+    ``queue`` is where it was sent to, ``now_in`` where it is or last was; ``ids`` all ids that it has had. ``overlap``
+    is the largest number of its copies that ran at one moment; ``invocations`` counts events whose function ran, not
+    throttled tries.
     """
 
     id: str

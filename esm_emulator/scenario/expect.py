@@ -1,0 +1,305 @@
+"""Whether what came of a play is what the scenario expects; each expectation that does not hold is one failure.
+
+A failure names the path of the expectation in the file, what was expected, what came, and the messages concerned, so
+that a report can tell their stories.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from esm_emulator.journal import Fact, InvocationEnded, InvocationStarted, Journal, RunStopped
+from esm_emulator.mapping.filter import FilterPattern
+from esm_emulator.report.messages import MessageFacts, Messages
+from esm_emulator.report.metrics import Metrics
+from esm_emulator.resources import Resources
+from esm_emulator.scenario.play import Played
+from esm_emulator.scenario.schema import Allowed, ExpectModel, MessageExpectation, TimelineExpectation, Where
+from esm_emulator.scenario.schema import MessageFacts as MessageFactsModel
+from esm_emulator.scenario.values import Comparison, show_duration
+from esm_emulator.yaml_source import Path, dotted
+
+__all__ = ["Failure", "Outcome", "failures_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An expectation that does not hold. ``messages`` are the ids of those concerned, ``note`` says more."""
+
+    path: str  # dotted, without "expect."
+    expected: Any
+    actual: Any
+    line: int
+    messages: tuple[str, ...] = ()
+    note: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a replay's JSON."""
+        return {"path": self.path, "expected": self.expected, "actual": self.actual, "line": self.line}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A play and what readers of its journal make of it."""
+
+    played: Played
+    metrics: Metrics
+    messages: Messages
+    diagnoses: tuple[str, ...] = ()  # codes
+    warnings: tuple[str, ...] = ()  # codes
+
+    @classmethod
+    def of(cls, played: Played, *, diagnoses: Sequence[str] = (), warnings: Sequence[str] = ()) -> Outcome:
+        """Read the journal of a play."""
+        metrics, messages = Metrics(), Messages()
+        for fact in played.journal:
+            metrics.read(fact)
+            messages.read(fact)
+        return cls(played, metrics, messages, tuple(diagnoses), tuple(warnings))
+
+
+def failures_of(outcome: Outcome) -> list[Failure]:
+    """Every expectation of the case that does not hold, in the order of the file format."""
+    judge = _Judge(outcome)
+    return list(judge.failures())
+
+
+class _Judge:
+    """Holds one outcome against its case's expectations."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._expect: ExpectModel = outcome.played.case.model.expect
+        self._start = outcome.played.journal[0].at
+        self._patterns: dict[str, FilterPattern] = {}
+
+    def failures(self) -> Iterator[Failure]:
+        expect, played = self._expect, self._outcome.played
+        if expect.stopped is not None and expect.stopped != played.stopped:
+            yield self._failure(("stopped",), expect.stopped, played.stopped)
+        yield from self._metrics("queues", self._outcome.metrics.queues)
+        yield from self._metrics("functions", self._outcome.metrics.functions)
+        yield from self._metrics("mappings", self._outcome.metrics.mappings)
+        for index, item in enumerate(expect.messages):
+            yield from self._messages(item, ("messages", index))
+        yield from self._timeline()
+        for index, name in enumerate(expect.invariants):
+            yield from self._invariant(name, ("invariants", index))
+        yield from self._codes("diagnoses", expect.diagnoses, self._outcome.diagnoses)
+        yield from self._codes("warnings", expect.warnings, self._outcome.warnings)
+        if expect.within is not None and played.virtual_ms > expect.within:
+            yield self._failure(("within",), show_duration(expect.within), show_duration(played.virtual_ms))
+
+    def _failure(
+        self, path: Path, expected: Any, actual: Any, messages: Iterable[MessageFacts] = (), note: str = ""
+    ) -> Failure:
+        line = self._outcome.played.case.source.place(("expect", *path)).line
+        return Failure(dotted(path), expected, actual, line, tuple(message.id for message in messages), note)
+
+    # --- metrics ----------------------------------------------------------------------------------------------
+
+    def _metrics(self, section: str, actual: Mapping[str, Mapping[str, Any]]) -> Iterator[Failure]:
+        for id, metrics in getattr(self._expect, section).items():
+            for name, wanted in metrics.items():
+                value = actual.get(id, {}).get(name, 0)
+                if not wanted.holds(value):
+                    concerned = self._concerned(section, id, name)
+                    yield self._failure((section, id, name), wanted.text, value, concerned)
+
+    def _concerned(self, section: str, id: str, name: str) -> list[MessageFacts]:
+        """The messages whose stories explain a queue's count: those that are, or last were, in it."""
+        if section != "queues" or name != "messages":
+            return []
+        return [item for item in self._outcome.messages if item.now_in == id and item.outcome in _IN_A_QUEUE]
+
+    # --- messages ---------------------------------------------------------------------------------------------
+
+    def _messages(self, item: MessageExpectation, path: Path) -> Iterator[Failure]:
+        meant = [message for message in self._outcome.messages if self._is_meant(message, item.where)]
+        if item.count is not None and not item.count.holds(len(meant)):
+            yield self._failure((*path, "count"), item.count.text, len(meant), meant)
+        if not meant and item.count is None and item.none is None:
+            yield self._failure((*path, "where"), "a message", "no message is meant by it", note=self._labels())
+        if item.every is not None:
+            for message in meant:
+                yield from self._every(message, item.every, (*path, "every"))
+        if item.some is not None and meant and not any(_holds(message, item.some) for message in meant):
+            yield self._failure((*path, "some"), _shown(item.some), f"none of {len(meant)} is so", meant)
+        if item.none is not None and (such := [message for message in meant if _holds(message, item.none)]):
+            names = ", ".join(message.name for message in such[:5])
+            yield self._failure((*path, "none"), _shown(item.none), f"{len(such)} are so: {names}", such)
+
+    def _every(self, message: MessageFacts, wanted: MessageFactsModel, path: Path) -> Iterator[Failure]:
+        for name, comparison in _comparisons(wanted):
+            value = getattr(message, name)
+            if not comparison.holds(value):
+                yield self._failure((*path, name), comparison.text, value, [message], f"message {message.name}")
+
+    def _is_meant(self, message: MessageFacts, where: Where) -> bool:
+        return (
+            (where.label is None or where.label == message.name)
+            and (where.in_ is None or (where.in_ == message.now_in and message.outcome in _IN_A_QUEUE))
+            and (where.group is None or str(where.group) == message.group)
+            and (where.outcome is None or where.outcome == message.outcome)
+            and (where.body is None or self._matches(where.body, message.body))
+        )
+
+    def _matches(self, pattern: Any, body: str) -> bool:
+        key = json.dumps(pattern)
+        if key not in self._patterns:
+            self._patterns[key] = FilterPattern.parse(json.dumps({"body": pattern}))
+        return self._patterns[key].matches({"body": _decoded(body)})
+
+    def _labels(self) -> str:
+        names = [message.name for message in self._outcome.messages]
+        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        return f"the messages are {', '.join(names[:10])}{more}" if names else "no message was sent"
+
+    # --- timeline ---------------------------------------------------------------------------------------------
+
+    def _timeline(self) -> Iterator[Failure]:
+        """Each expected fact in turn: the first that fits after the one before."""
+        facts = iter(self._outcome.played.journal)
+        for index, wanted in enumerate(self._expect.timeline):
+            found = next((fact for fact in facts if self._fits(fact, wanted)), None)
+            if found is None:
+                after = "" if not index else f" after the one at timeline.{index - 1}"
+                shown = wanted.model_dump(exclude_none=True)
+                if wanted.at is not None:
+                    shown["at"] = show_duration(wanted.at)
+                near = self._near(wanted)
+                yield self._failure(("timeline", index), shown, f"no such fact{after}", near, self._others(wanted))
+                return
+
+    def _fits(self, fact: Fact, wanted: TimelineExpectation) -> bool:
+        if fact.event != wanted.event or (wanted.at is not None and fact.at - self._start != wanted.at):
+            return False
+        if wanted.message is not None and not self._is_about(fact, wanted.message):
+            return False
+        values = fact.to_json()
+        return all(
+            Comparison.parse(value).holds(values.get(name)) for name, value in (wanted.model_extra or {}).items()
+        )
+
+    def _is_about(self, fact: Fact, name: str) -> bool:
+        ids = getattr(fact, "messages", None) or (getattr(fact, "message", None),)
+        return any(id is not None and id in message.ids for message in self._outcome.messages.named(name) for id in ids)
+
+    def _near(self, wanted: TimelineExpectation) -> list[MessageFacts]:
+        return self._outcome.messages.named(wanted.message) if wanted.message else []
+
+    def _others(self, wanted: TimelineExpectation) -> str:
+        """When facts of that event (and message) did happen."""
+        loose = TimelineExpectation(event=wanted.event, message=wanted.message)
+        times = [show_duration(f.at - self._start) for f in self._outcome.played.journal if self._fits(f, loose)]
+        what = f"{wanted.event} of {wanted.message}" if wanted.message else wanted.event
+        return f"{what} happened at {', '.join(times[:8])}" if times else f"{what} never happened"
+
+    # --- invariants and codes ---------------------------------------------------------------------------------
+
+    def _invariant(self, name: str, path: Path) -> Iterator[Failure]:
+        for said, messages in self._invariants[name](self):
+            yield self._failure(path, name, said, messages)
+
+    def _no_message_lost(self) -> Iterator[tuple[str, list[MessageFacts]]]:
+        for message in self._outcome.messages:
+            if message.outcome == "lost":
+                yield f"{message.name} is nowhere and nothing says where it went", [message]
+            elif message.outcome == "deleted" and not message.successes:
+                yield f"{message.name} was deleted without a successful invocation", [message]
+
+    def _fifo_order(self) -> Iterator[tuple[str, list[MessageFacts]]]:
+        latest: dict[tuple[str, str], MessageFacts] = {}
+        for message in self._outcome.messages:
+            if message.group is None or message.first_success_at is None:
+                continue
+            before = latest.get((message.queue, message.group))
+            if before is not None and (before.first_success_at or 0) > message.first_success_at:
+                said = f"{message.name} of group {message.group} succeeded before {before.name}, which was sent first"
+                yield said, [before, message]
+            else:
+                latest[message.queue, message.group] = message
+
+    def _no_overlap(self) -> Iterator[tuple[str, list[MessageFacts]]]:
+        for message in self._outcome.messages:
+            if message.overlap > 1:
+                yield f"{message.overlap} copies of {message.name} ran at one moment", [message]
+
+    def _max_concurrency(self) -> Iterator[tuple[str, list[MessageFacts]]]:
+        """Never more running invocations than each limit that applies: reserved, the mapping's, the account's."""
+        played = self._outcome.played
+        for said in _over_limits(played.journal, played.case.resources, played.case.profile.account_concurrency):
+            yield said, []
+
+    def _codes(self, section: str, wanted: list[str] | Allowed | None, actual: Sequence[str]) -> Iterator[Failure]:
+        if wanted is None:
+            return
+        came = sorted(set(actual))
+        if isinstance(wanted, Allowed):
+            others = [code for code in came if code not in wanted.allow]
+            if others:
+                yield self._failure((section,), {"allow": wanted.allow}, others)
+        elif came != sorted(set(wanted)):
+            yield self._failure((section,), sorted(set(wanted)), came)
+
+    _invariants: ClassVar[dict[str, Callable[..., Iterable[tuple[str, list[MessageFacts]]]]]] = {
+        "no_message_lost": _no_message_lost,
+        "fifo_order": _fifo_order,
+        "no_overlap": _no_overlap,
+        "max_concurrency": _max_concurrency,
+    }
+
+
+_IN_A_QUEUE = ("waiting", "dead-lettered")
+
+
+def _over_limits(journal: Journal, resources: Resources, account: int) -> Iterator[str]:
+    """A sentence for each limit that was broken, at its highest."""
+    limits: dict[str, int] = {"the account": account}
+    for id, function in resources.functions.items():
+        if function.ReservedConcurrentExecutions is not None:
+            limits[f"function {id}"] = function.ReservedConcurrentExecutions
+    for id, mapping in resources.mappings.items():
+        if mapping.ScalingConfig is not None and mapping.ScalingConfig.MaximumConcurrency is not None:
+            limits[f"mapping {id}"] = mapping.ScalingConfig.MaximumConcurrency
+    running = dict.fromkeys(limits, 0)
+    highest = dict(running)
+    for fact in journal:
+        if isinstance(fact, InvocationStarted | InvocationEnded):
+            change = 1 if isinstance(fact, InvocationStarted) else -1
+            for name in ("the account", f"function {fact.function}", f"mapping {fact.mapping}"):
+                if name in running:
+                    running[name] += change
+                    highest[name] = max(highest[name], running[name])
+        elif isinstance(fact, RunStopped):
+            break
+    for name, limit in limits.items():
+        if highest[name] > limit:
+            yield f"{highest[name]} invocations of {name} ran at one moment; its limit is {limit}"
+
+
+def _comparisons(wanted: MessageFactsModel) -> Iterator[tuple[str, Comparison]]:
+    for name in wanted.model_fields_set:
+        comparison = getattr(wanted, name)
+        if comparison is not None:
+            yield name, comparison
+
+
+def _holds(message: MessageFacts, wanted: MessageFactsModel) -> bool:
+    return all(comparison.holds(getattr(message, name)) for name, comparison in _comparisons(wanted))
+
+
+def _shown(wanted: MessageFactsModel) -> dict[str, Any]:
+    return {name: comparison.text for name, comparison in _comparisons(wanted)}
+
+
+def _decoded(body: str) -> Any:
+    """A body as a pattern sees it: parsed when it is an object or a list, else the text (FILT-14)."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return body
+    return value if isinstance(value, dict | list) else body
