@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from esm_emulator.durations import show_duration
 from esm_emulator.journal import Fact, InvocationEnded, InvocationStarted, Journal, RunStopped
 from esm_emulator.mapping.filter import FilterPattern
 from esm_emulator.report.messages import MessageFacts, Messages
@@ -19,7 +20,7 @@ from esm_emulator.resources import Resources
 from esm_emulator.scenario.play import Played
 from esm_emulator.scenario.schema import Allowed, ExpectModel, MessageExpectation, TimelineExpectation, Where
 from esm_emulator.scenario.schema import MessageFacts as MessageFactsModel
-from esm_emulator.scenario.values import Comparison, show_duration
+from esm_emulator.scenario.values import Comparison
 from esm_emulator.yaml_source import Path, dotted
 
 __all__ = ["Failure", "Outcome", "failures_of"]

@@ -21,7 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from esm_emulator.scenario.values import Comparison, CountRange, duration_ms, rate_per_second
+from esm_emulator.durations import duration_ms
+from esm_emulator.scenario.values import Comparison, CountRange, rate_per_second
 
 __all__ = [
     "Behavior",

@@ -1,4 +1,4 @@
-"""The small notations of a scenario file: durations, rates, ranges of counts, and comparisons.
+"""The small notations of a scenario file: rates, ranges of counts, and comparisons.
 
 Each parser raises ``ValueError`` with a sentence that says what would fit.
 """
@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Comparison", "CountRange", "duration_ms", "rate_per_second", "show_duration"]
+from esm_emulator.durations import UNITS
 
-_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
+__all__ = ["Comparison", "CountRange", "rate_per_second"]
+
 _RATE = re.compile(r"(\d+(?:\.\d+)?)/(s|m|h)")
 _RANGE = re.compile(r"(\d+)(-(\d+)?)?")
 _COMPARISON = re.compile(r"(>=|<=|==|!=|>|<)\s*(-?\d+(?:\.\d+)?)")
@@ -29,37 +28,12 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def duration_ms(value: object) -> int:
-    """Milliseconds of ``250ms``, ``30s``, ``5m``, ``4h``, ``4d``, a sum such as ``1m30s``, or a number of seconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-        return round(value * 1_000)
-    if isinstance(value, str):
-        text = value.strip()
-        if _DURATION.fullmatch(text):
-            return round(sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text)))
-        if re.fullmatch(r"\d+(\.\d+)?", text):
-            return round(float(text) * 1_000)
-    raise ValueError(f"takes a duration such as 250ms, 30s, 5m, 4h, 4d or 1m30s, not {value!r}")
-
-
-def show_duration(ms: int) -> str:
-    """The shortest way to write a duration: 0s, 250ms, 1m30s, 4d."""
-    if ms == 0:
-        return "0s"
-    parts = []
-    for unit in ("d", "h", "m", "s", "ms"):
-        count, ms = divmod(ms, _UNITS[unit])
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts)
-
-
 def rate_per_second(value: object) -> float:
     """Messages a second of ``20/s``, ``90/m`` or ``5/h``."""
     found = _RATE.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found or not float(found[1]):
         raise ValueError(f"takes a rate such as 20/s, 90/m or 5/h, not {value!r}")
-    return float(found[1]) * 1_000 / _UNITS[found[2]]
+    return float(found[1]) * 1_000 / UNITS[found[2]]
 
 
 @dataclass(frozen=True, slots=True)
