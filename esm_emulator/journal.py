@@ -206,8 +206,8 @@ class EmptyReceives(Fact):
 
     event = "empty-receives"
     queue: str
-    consumer: str | None
     count: int
+    consumer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

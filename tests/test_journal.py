@@ -147,3 +147,10 @@ def test_optional_fields_come_last_so_that_a_line_starts_with_what_is_always_the
     for kind in KINDS:
         optional = [field.default is not MISSING for field in fields(kind)]
         assert optional == sorted(optional), kind
+
+
+def test_a_field_that_may_be_none_is_none_by_default_since_its_line_leaves_it_out() -> None:
+    for kind in KINDS:
+        for field in fields(kind):
+            may_be_none = type(None) in typing.get_args(typing.get_type_hints(kind)[field.name])
+            assert may_be_none == (field.default is None) or field.name == "value", f"{kind.__name__}.{field.name}"
