@@ -218,7 +218,7 @@ class EmbeddedSqs:
         waited = self.clock.now() - began
         empty = waited // self.receive_wait if wait_ms is None or messages else 1
         if empty:
-            self.journal.append(EmptyReceives(self.clock.now(), queue.id, consumer, empty))
+            self.journal.append(EmptyReceives(self.clock.now(), queue.id, empty, consumer))
         return Delivery(messages, empty)
 
     async def _attempt_until(

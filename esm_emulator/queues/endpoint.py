@@ -148,7 +148,7 @@ class EndpointQueue:
         empty = polled_ms // self._longest_ms if wait_ms is None or messages or polled_ms < 0 else 1
         now = self._clock.now()
         if empty:
-            self._journal.append(EmptyReceives(now, self.id, consumer, empty))
+            self._journal.append(EmptyReceives(now, self.id, empty, consumer))
         self._journal.extend(
             MessageReceived(
                 now,
