@@ -142,8 +142,8 @@ class Scaling:
 
     def received(self, poller: Hashable, now: int) -> Decision | None:
         """A poller has messages, and is busy until it asks again."""
-        self._asking.pop(poller, None)
-        was_quiet = now - self._last_message >= self._limits.idle_after
+        waited = now - self._asking.pop(poller, now) >= WAITS_AFTER
+        was_quiet = waited and now - self._last_message >= self._limits.idle_after
         self._last_message = now
         if not self._asking:
             self._last_backlog = now
@@ -171,7 +171,7 @@ class Scaling:
         if (less_at := self._less_at()) is not None and less_at <= now:
             return self._less(now)
         if (quiet_at := self._quiet_at()) is not None and quiet_at <= now:
-            return self._change(self._limits.quiet, Reason.QUIET, now)
+            return self._quiet(now)
         return None
 
     def configure(self, limits: Limits, now: int) -> Decision | None:
@@ -208,6 +208,13 @@ class Scaling:
         self._last_backlog = now
         busy = ceil(max(0, self.pollers * self._limits.invokes - len(self._asking)) / self._limits.invokes)
         return self._change(max(self._limits.start, busy), Reason.LESS_TRAFFIC, now)
+
+    def _quiet(self, now: int) -> Decision | None:
+        """No message for long; but not when nobody has asked for one, since all are busy (POLL-13)."""
+        if self._has_backlog(now):
+            self._last_message = now
+            return None
+        return self._change(self._limits.quiet, Reason.QUIET, now)
 
     def _back_off(self, reason: Reason, now: int) -> Decision | None:
         """Leave a share of what there is, once a step however much fails in it."""

@@ -163,6 +163,13 @@ def test_the_next_message_brings_five_again():
     assert (decision.pollers, decision.reason) == (5, Reason.TRAFFIC_AGAIN)
 
 
+def test_pollers_that_are_all_busy_for_long_are_not_quiet():
+    """POLL-13 is about traffic, not about long invocations."""
+    state = scaling(PROFILE.with_(pollers_ceiling=5))
+    keep_busy(state, T)
+    assert pass_time(state, T, T + 600_000) == []
+
+
 def test_with_maximum_concurrency_it_does_not_drop_to_two():
     """POLL-13."""
     state = scaling(ScalingConfig={"MaximumConcurrency": 50})
