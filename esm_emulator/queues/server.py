@@ -1,0 +1,172 @@
+"""The embedded AWS over HTTP: moto's server on a thread of this process, for clients on this machine only.
+
+It listens on 127.0.0.1 and answers requests whose Host is this machine and whose Origin, when a browser sends one, is
+too: a web page must not reach the queues by a name that it makes point here. Idle it waits in one ``select`` without
+end.
+"""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import ThreadedWSGIServer
+
+from esm_emulator.errors import UsageError
+
+__all__ = ["Server", "serve"]
+
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that runs: where it is."""
+
+    url: str
+    port: int
+
+
+@contextmanager
+def serve(
+    around: Callable[[], AbstractContextManager[None]], port: int, release: Callable[[], None]
+) -> Iterator[Server]:
+    """Serve moto on 127.0.0.1. ``around`` surrounds every request; ``release`` answers the open long polls at the end.
+
+    Raises ``UsageError`` when the port is taken.
+    """
+    application = _Guarded(DomainDispatcherApplication(create_backend_app), around)
+    with _listening(port) as listener:
+        server = _HttpServer("127.0.0.1", port, application, handler=_Handler, fd=listener.fileno())
+    stop, wake = socket.socketpair()
+    thread = threading.Thread(target=_accept, args=(server, stop), name="esm-emulator http", daemon=True)
+    thread.start()
+    try:
+        yield Server(f"http://127.0.0.1:{server.port}", server.port)
+    finally:
+        wake.close()
+        thread.join()
+        stop.close()
+        server.server_close()
+        server.drain(release)
+
+
+def _listening(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port), backlog=128)
+    except OSError as error:
+        raise UsageError(f"port {port} of 127.0.0.1 cannot be used ({error}); give another, or 0 for any") from error
+
+
+def _accept(server: _HttpServer, stop: socket.socket) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(server, selectors.EVENT_READ)
+        selector.register(stop, selectors.EVENT_READ)
+        while not any(key.fileobj is stop for key, _ in selector.select()):
+            server.handle_request()
+
+
+class _HttpServer(ThreadedWSGIServer):
+    """werkzeug's threaded server that knows its connections and which of them have a request in work."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._state = threading.Condition()
+        self._connections: set[socket.socket] = set()
+        self._busy = 0
+        self.closing = False
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note the connection; a thread of its own serves it."""
+        with self._state:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget the connection."""
+        super().shutdown_request(request)
+        with self._state:
+            self._connections.discard(request)
+            self._state.notify_all()
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """While a request is in work."""
+        with self._state:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            with self._state:
+                self._busy -= 1
+                self._state.notify_all()
+
+    def drain(self, release: Callable[[], None]) -> None:
+        """Let requests in work end, then close every connection and wait until its thread has let go of it."""
+        self.closing = True
+        release()
+        with self._state:
+            self._state.wait_for(lambda: not self._busy, _PATIENCE_S)
+            for connection in self._connections:
+                _hang_up(connection)
+            self._state.wait_for(lambda: not self._connections, _PATIENCE_S)
+
+    def log(self, type: str, message: str, *arguments: Any) -> None:  # noqa: A002 # werkzeug's name
+        """Nothing on stderr: what happens to queues is in the journal."""
+
+
+def _hang_up(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the client was faster
+
+
+class _Handler(MotoRequestHandler):
+    """One connection. Small answers leave at once: Nagle's algorithm would hold each for 40 ms."""
+
+    disable_nagle_algorithm = True
+    server: _HttpServer
+
+    def run_wsgi(self) -> None:
+        """One request; none any more once the server closes, however fast a client asks again."""
+        if not self.server.closing:
+            with self.server.working():
+                super().run_wsgi()
+        self.close_connection = self.close_connection or self.server.closing
+
+    def log(self, type: str, message: str, *arguments: Any) -> None:  # noqa: A002
+        """No request log."""
+
+
+class _Guarded:
+    """moto's application for this machine's clients only, each request inside ``around``."""
+
+    def __init__(self, application: Any, around: Callable[[], AbstractContextManager[None]]) -> None:
+        self._application = application
+        self._around = around
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        host = environ.get("HTTP_HOST", "")
+        origin = environ.get("HTTP_ORIGIN")
+        if not _is_here(f"//{host}") or (origin is not None and not _is_here(origin)):
+            start_response("403 Forbidden", [("Content-Type", "text/plain")])
+            return [b"This server answers clients on this machine only.\n"]
+        with self._around():
+            answer: Iterable[bytes] = self._application(environ, start_response)
+            return answer
+
+
+def _is_here(url: str) -> bool:
+    try:
+        name = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return name in ("127.0.0.1", "::1", "localhost") or name.endswith(".localhost")
