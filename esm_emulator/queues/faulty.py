@@ -24,7 +24,7 @@ UNAVAILABLE = "ServiceUnavailable: a fault of the scenario"
 DELETE_FAILS = "InternalError: a fault of the scenario"
 
 
-class QueueFault(enum.Enum):
+class QueueFault(enum.StrEnum):
     """The faults, under the names that scenarios and the journal use."""
 
     UNAVAILABLE = "unavailable"
@@ -46,16 +46,19 @@ class FaultyQueue:
         self._chances: dict[QueueFault, float] = {}
         self._polls: dict[int, Stop] = {}
 
-    def begin(self, fault: QueueFault, chance: float = 1.0) -> None:
-        """Switch a fault on, or change its chance (0 to 1, of each message's delete; ``unavailable`` has none)."""
-        self._chances[fault] = chance
-        if fault is QueueFault.UNAVAILABLE:
+    def begin(self, fault: str, *, chance: float = 1.0) -> None:
+        """Switch a fault on, or change its chance (0 to 1, of each message's delete; ``unavailable`` has none).
+
+        Raises ``ValueError`` for what is no :class:`QueueFault`.
+        """
+        self._chances[QueueFault(fault)] = chance
+        if fault == QueueFault.UNAVAILABLE:
             for poll in list(self._polls.values()):
                 poll.set()
 
-    def end(self, fault: QueueFault) -> None:
-        """Switch a fault off; one that is not on stays so."""
-        self._chances.pop(fault, None)
+    def end(self, fault: str) -> None:
+        """Switch a fault off; one that is not on stays so. Raises ``ValueError`` for what is no :class:`QueueFault`."""
+        self._chances.pop(QueueFault(fault), None)
 
     # --- the port ---------------------------------------------------------------------------------------------
 
