@@ -412,14 +412,15 @@ def test_there_are_never_fewer_than_the_floor_nor_more_than_the_ceiling(settings
 
 @given(SETTINGS, REPORTS)
 def test_whatever_happened_it_comes_to_rest(settings, reports):
-    """Nothing polls: with nobody reporting, a few ticks are all that is asked for."""
-    state, now = scaling(**settings), T
+    """Nothing polls: when every poller waits, a few ticks are all that is asked for."""
+    bounds = limits(**settings)
+    state, now = Scaling(bounds, T), T
     for wait, report, poller in reports:
         now += wait
         if report in ("asks", "received"):
             getattr(state, report)(poller, now)
-    state.asks("free", now)
     for _ in range(8):
+        let_wait(state, now, *range(state.pollers * bounds.invokes))
         if state.due is None:
             break
         now = max(now, state.due)
