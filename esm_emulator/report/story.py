@@ -33,7 +33,7 @@ from esm_emulator.journal import (
     ResponseJudged,
     VisibilityChanged,
 )
-from esm_emulator.report.messages import MessageFacts, Messages
+from esm_emulator.report.messages import MessageFacts
 
 __all__ = ["stories", "story"]
 
@@ -110,6 +110,11 @@ def _received(fact: MessageReceived, _: str, start: int) -> str:
     return f"receive {fact.receive_count} from {fact.queue} by {fact.consumer or 'a client'}, hidden until {until}"
 
 
+def _started(fact: InvocationStarted, _: str, __: int) -> str:
+    others = f"batch {fact.batch} of {len(fact.messages)}"
+    return f"{fact.function} runs with it (invocation {_short(fact.request_id)}, {others})"
+
+
 def _ended(fact: InvocationEnded, _: str, __: int) -> str:
     if fact.outcome == "success":
         return f"invocation {_short(fact.request_id)} returned"
@@ -145,9 +150,7 @@ _TELLERS: dict[type[Fact], Callable[[Any, str, int], str]] = {
         else "visibility changed: visible at once"
     ),
     MessageFiltered: lambda fact, _, __: f"no filter of {fact.mapping} matches: {fact.reason}; deleted, never invoked",
-    InvocationStarted: lambda fact, _, __: (
-        f"{fact.function} runs with it (invocation {_short(fact.request_id)}, batch {fact.batch} of {len(fact.messages)})"
-    ),
+    InvocationStarted: _started,
     InvocationThrottled: lambda fact, _, __: f"throttled: {fact.reason} (batch {fact.batch})",
     InvocationEnded: _ended,
     ResponseJudged: _judged,
