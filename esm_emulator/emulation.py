@@ -309,7 +309,7 @@ class Emulation:
     def _port(self, queue_id: str) -> FaultyQueue:
         if queue_id not in self.queues:
             port = EmbeddedQueue(self.sqs, self.queue(queue_id))
-            self.queues[queue_id] = FaultyQueue(port, self._chance)
+            self.queues[queue_id] = FaultyQueue(port, self.clock, self.journal, self._chance)
         return self.queues[queue_id]
 
     def _mapping(self, id: str) -> EventSourceMapping:
