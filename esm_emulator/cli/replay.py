@@ -17,7 +17,7 @@ import click
 
 from esm_emulator.cli.settings import Settings, pass_settings
 from esm_emulator.durations import duration_ms
-from esm_emulator.errors import ConfigError, NoScenarioFound, NotDeterministic, Problem, RefusedByAws, UsageError
+from esm_emulator.errors import ConfigError, NoScenarioFound, NotDeterministic, Problem, RefusedByAws
 from esm_emulator.report.results import CaseResult, as_json
 from esm_emulator.report.text import case_lines, play_again, summary_line
 from esm_emulator.scenario.file import Case, find_scenarios, load_cases
@@ -26,6 +26,7 @@ from esm_emulator.scenario.replay import Options, replay
 __all__ = ["command"]
 
 Task = tuple[str, str, Options]  # file, case id, how
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 def _duration(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
@@ -55,16 +56,24 @@ def _seeds(_context: click.Context, _parameter: click.Parameter, value: str | No
 @click.option("-x", "stop_early", is_flag=True, help="Stop after the first case that fails.")
 @click.option("-n", "jobs", type=click.IntRange(1), default=1, show_default=True, help="Play in this many processes.")
 @click.option("--check-determinism", is_flag=True, help="Play every case twice, the second time in another process.")
-@click.option("--watchdog", type=click.FloatRange(0), default=60, show_default=True, metavar="S", help="Real seconds without progress after which a play is ended; 0: never.")  # fmt: skip
+@click.option(
+    "--watchdog",
+    type=click.FloatRange(0),
+    default=60,
+    show_default=True,
+    metavar="S",
+    help="Real seconds without progress after which a play is ended; 0: never.",
+)
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object instead of text.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write JUnit XML.")
 @click.option("--github", is_flag=True, help="Print GitHub annotations for what failed.")
-@click.option("--journal", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write each case's journal as JSON lines.")  # fmt: skip
-@click.option("--trace", type=click.Path(path_type=Path, file_okay=False), metavar="DIR", help="Write each case's trace as an HTML page.")  # fmt: skip
+@click.option("--journal", type=_FOLDER, metavar="DIR", help="Write each case's journal as JSON lines.")
+@click.option("--trace", type=_FOLDER, metavar="DIR", help="Write each case's trace as an HTML page.")
 @click.option("--redact", is_flag=True, help="Leave message bodies out of traces.")
 @pass_settings
 def command(
     settings: Settings,
+    *,
     paths: tuple[Path, ...],
     words: str | None,
     seed: int | None,
