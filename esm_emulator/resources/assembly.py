@@ -40,7 +40,7 @@ _STAND_INS = {"EventSourceArn": "", "FunctionName": "?"}
 
 @dataclass
 class Assembly:
-    """The resources of one file on their way.
+    """The resources of one file on their way. ``broken`` are ids of resources that could not be read.
 
     ``declared`` has each with its references as logical ids and serverless functions taken apart. ``faulty`` names the
     properties (id and name) that stand at their default because what was written does not do.
@@ -48,6 +48,7 @@ class Assembly:
 
     region: str
     account: str
+    broken: frozenset[str] = frozenset()
     queues: dict[str, Queue] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     mappings: dict[str, EventSourceMapping] = field(default_factory=dict)
@@ -82,7 +83,7 @@ class Assembly:
                 queues[id_] = str(given.get("QueueName") or id_ + (".fifo" if fifo else ""))
             elif resource.type == FUNCTION:
                 functions[id_] = str(given.get("FunctionName") or id_)
-        return References(queues, functions, self.region, self.account)
+        return References(queues, functions, self.region, self.account, self.broken)
 
     def _finish(self, resource: Declared, names: References) -> None:
         if resource.type == QUEUE:
@@ -136,7 +137,8 @@ class Assembly:
         try:
             arn = names.queue(value)
         except NotNamed as error:
-            self._problem(resource, str(error), path)
+            if str(error):
+                self._problem(resource, str(error), path)
             self.faulty.add((resource.id, str(path[0])))
             return None
         if not resource.strict and isinstance(value, str) and value.startswith("http"):
@@ -209,7 +211,7 @@ class Assembly:
         except NotNamed as error:
             if str(value).startswith("arn:"):
                 self._refuse(resource, str(error), "API-26", ("FunctionName",))
-            else:
+            elif str(error):
                 self._problem(resource, str(error), ("FunctionName",))
             self.faulty.add((resource.id, "FunctionName"))
             return _STAND_INS["FunctionName"]

@@ -55,7 +55,8 @@ class Resources:
         they do not make sense and ``RefusedByAws`` when AWS would not create them, each with everything wrong.
         """
         folder = FilePath(base_folder) if base_folder is not None else None
-        made, _ = cls.of(declare(resources, folder=folder), region=region, account=account, rules=rules)
+        declared, problems, broken = declare(resources, None, folder)
+        made, _ = cls.of(declared, region=region, account=account, rules=rules, problems=problems, broken=broken)
         return made
 
     @classmethod
@@ -67,15 +68,16 @@ class Resources:
         account: str = ACCOUNT,
         rules: Rules | None = None,
         problems: Iterable[Problem] = (),
+        broken: frozenset[str] = frozenset(),
         only: frozenset[str] | None = None,
     ) -> tuple[Resources, tuple[Problem, ...]]:
         """What was declared, finished, and the warnings.
 
-        ``problems`` found before are told with those found here. With ``only``, AWS's rules are applied to the
-        creation of these ids alone. Raises as :meth:`parse`.
+        ``problems`` found before are told with those found here; ``broken`` are ids that they left nothing of. With
+        ``only``, AWS's rules are applied to the creation of these ids alone. Raises as :meth:`parse`.
         """
         rules = rules or Rules()
-        made = Assembly(region, account)
+        made = Assembly(region, account, broken)
         made.add(declared)
         found = cls(made.queues, made.functions, made.mappings, region, account, rules, made.declared)
         refused = [*made.refused, *found._refusals(made.faulty, only)]
@@ -195,10 +197,14 @@ class Resources:
             elif value is None:
                 del declared[id_]
             else:
-                [block] = declare({id_: value}, folder=declared[id_].folder)
-                declared[id_] = block
-        made, _ = Resources.of(declared.values(), region=self.region, account=self.account, rules=self.rules, only=only)
-        return made
+                made, problems, _ = declare({id_: value}, None, declared[id_].folder)
+                if problems:
+                    raise ConfigError(problems)
+                declared[id_] = made[0]
+        found, _ = Resources.of(
+            declared.values(), region=self.region, account=self.account, rules=self.rules, only=only
+        )
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Every resource as CloudFormation writes it, with every default: ``{id: {"Type": …, "Properties": …}}``."""

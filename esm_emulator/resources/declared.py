@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
-from esm_emulator.errors import ConfigError, Problem, UsageError
+from esm_emulator.errors import Problem, UsageError
 from esm_emulator.validation import Source, did_you_mean
 from esm_emulator.yaml_source import Path, dotted
 
@@ -61,6 +61,10 @@ class Origin:
             return Problem(message, name, clause=clause)
         return replace(document.problem(message, full, key=key, clause=clause), path=name)
 
+    def below(self, *steps: str | int) -> Origin:
+        """The place of something inside the block, not a property."""
+        return Origin((*self.base, *steps), self.document)
+
     def _find(self, path: Path) -> tuple[Source | None, Path]:
         for length in range(len(path), 0, -1):
             if path[:length] in self.moved:
@@ -85,27 +89,28 @@ class Declared:
 
 
 def declare(
-    data: Any, *, document: Source | None = None, base: Path = (), folder: FilePath | None = None
-) -> list[Declared]:
-    """The resources of a mapping from logical ids to blocks of ``Type`` and ``Properties``.
+    data: Any, origin: Origin | None = None, folder: FilePath | None = None
+) -> tuple[list[Declared], list[Problem], frozenset[str]]:
+    """The resources of a mapping from logical ids to blocks of ``Type`` and ``Properties``, which stands at ``origin``.
 
-    ``base`` leads to the mapping in ``document``. Raises ``ConfigError`` with every block that is not one.
+    Beside them every problem with a block, and the ids of the blocks that have one.
     """
-    place = Origin(base or ("resources",), document)
     if not isinstance(data, Mapping):
-        raise ConfigError([place.problem("takes a mapping from logical ids to resources")])
+        message = "takes a mapping from logical ids to resources"
+        return [], [(origin or Origin(("resources",))).problem(message)], frozenset()
     made: list[Declared] = []
     problems: list[Problem] = []
+    broken: set[str] = set()
     for id_, block in data.items():
-        origin = Origin((*base, id_), document)
-        wrong = list(_block_problems(id_, block, origin))
-        problems += wrong
-        if not wrong:
+        own = origin.below(id_) if origin else Origin((id_,))
+        wrong = list(_block_problems(id_, block, own))
+        if wrong:
+            problems += wrong
+            broken.add(id_)
+        else:
             properties = dict(block.get("Properties") or {})
-            made.append(Declared(id_, block["Type"], properties, origin, folder or FilePath.cwd()))
-    if problems:
-        raise ConfigError(problems)
-    return made
+            made.append(Declared(id_, block["Type"], properties, own, folder or FilePath.cwd()))
+    return made, problems, frozenset(broken)
 
 
 def _block_problems(id_: str, block: Any, origin: Origin) -> Iterable[Problem]:
@@ -116,21 +121,17 @@ def _block_problems(id_: str, block: Any, origin: Origin) -> Iterable[Problem]:
         return
     for key in block:
         if key not in BLOCK_KEYS and key not in IDLE_KEYS:
-            yield _in_block(origin, f"unknown key {key!r}{did_you_mean(key, BLOCK_KEYS)}", key)
+            yield origin.below(key).problem(f"unknown key {key!r}{did_you_mean(key, BLOCK_KEYS)}", key=True)
     type_ = block.get("Type")
     if type_ is None:
         yield origin.problem("'Type' is missing", key=True)
     elif type_ not in TYPES:
         near = did_you_mean(str(type_), TYPES)
-        yield _in_block(
-            origin, f"{type_!r} is not a type that is emulated{near or '; those are ' + ', '.join(TYPES)}", "Type"
+        yield origin.below("Type").problem(
+            f"{type_!r} is not a type that is emulated{near or '; those are ' + ', '.join(TYPES)}"
         )
     if not isinstance(block.get("Properties", {}), Mapping | None):
-        yield _in_block(origin, "takes a mapping of properties", "Properties")
-
-
-def _in_block(origin: Origin, message: str, key: str) -> Problem:
-    return replace(origin, base=(*origin.base, key)).problem(message, key=key not in BLOCK_KEYS)
+        yield origin.below("Properties").problem("takes a mapping of properties")
 
 
 def changed(resource: Declared, path: Path, value: Any) -> Declared:

@@ -141,8 +141,6 @@ class Function(Resource):
     """For asynchronous invocations; no part of a mapping's life (FAIL-15)."""
     DurableConfig: dict[str, Any] | None = None
     TenancyConfig: dict[str, Any] | None = None
-    Description: Text = ""
-    Role: Text | None = None
     Tags: TagList = ()
 
     @model_validator(mode="before")
@@ -214,23 +212,24 @@ UNSUPPORTED = (
 )
 """A mapping's properties that AWS refuses for a queue (API-29 … 31)."""
 
+_IGNORED_OF_FUNCTIONS = frozenset(
+    (
+        *("Architectures", "AcceleratorConfig", "CapacityProviderConfig", "CodeSigningConfigArn", "Description"),
+        *("EphemeralStorage", "FileSystemConfigs", "FunctionScalingConfig", "ImageConfig", "KmsKeyArn", "Layers"),
+        *("PublishToLatestPublished", "Role", "RuntimeManagementConfig", "SnapStart", "TracingConfig", "VpcConfig"),
+    )
+)
+_IGNORED_OF_SERVERLESS = frozenset(
+    (
+        *("AssumeRolePolicyDocument", "AutoPublishAliasAllProperties", "AutoPublishCodeSha256"),
+        *("DeploymentPreference", "FunctionUrlConfig", "PermissionsBoundary", "Policies", "PropagateTags"),
+        *("ProvisionedConcurrencyConfig", "RolePath", "Tracing", "VersionDeletionPolicy", "VersionDescription"),
+    )
+)
 IGNORED: Mapping[str, frozenset[str]] = {
     "AWS::SQS::Queue": frozenset(),
     "AWS::Lambda::EventSourceMapping": frozenset(),
-    "AWS::Lambda::Function": frozenset(
-        (
-            *("Architectures", "AcceleratorConfig", "CapacityProviderConfig", "CodeSigningConfigArn"),
-            *("EphemeralStorage", "FileSystemConfigs", "FunctionScalingConfig", "ImageConfig", "KmsKeyArn", "Layers"),
-            *("PublishToLatestPublished", "RuntimeManagementConfig", "SnapStart", "TracingConfig", "VpcConfig"),
-        )
-    ),
-    "AWS::Serverless::Function": frozenset(
-        (
-            *("AssumeRolePolicyDocument", "AutoPublishAliasAllProperties", "AutoPublishCodeSha256", "DeadLetterQueue"),
-            *("DeploymentPreference", "FunctionUrlConfig", "PermissionsBoundary", "Policies", "PropagateTags"),
-            *("ProvisionedConcurrencyConfig", "PublishToLatestPublished", "RolePath", "Tracing"),
-            *("VersionDeletionPolicy", "VersionDescription"),
-        )
-    ),
+    "AWS::Lambda::Function": _IGNORED_OF_FUNCTIONS,
+    "AWS::Serverless::Function": _IGNORED_OF_FUNCTIONS | _IGNORED_OF_SERVERLESS,
 }
 """Properties that are AWS's own and change nothing here: taken from a pasted block and left alone."""

@@ -13,20 +13,22 @@ __all__ = ["NotNamed", "References"]
 
 
 class NotNamed(Exception):
-    """A reference that names nothing in the file; the text says so."""
+    """A reference that names nothing in the file; the text says so, and is empty when that has been told already."""
 
 
 @dataclass(frozen=True, slots=True)
 class References:
     """The names under which the queues and functions of one file are known: ids, names, ARNs, queue URLs.
 
-    ``queues`` and ``functions`` give each id its name.
+    ``queues`` and ``functions`` give each id its name; ``broken`` are ids of resources that could not be read, and
+    naming one of those is not another fault.
     """
 
     queues: Mapping[str, str]
     functions: Mapping[str, str]
     region: str
     account: str
+    broken: frozenset[str] = frozenset()
 
     def queue(self, value: Any) -> str:
         """The ARN of the queue that ``value`` names. Raises ``NotNamed``. An ARN may name a queue elsewhere."""
@@ -42,6 +44,8 @@ class References:
             return queue_arn(name, self.region, self.account)
         if name in self.functions:
             raise NotNamed(f"{name!r} is a function, not a queue")
+        if name in self.broken:
+            raise NotNamed
         raise NotNamed(f"there is no queue {name!r}{did_you_mean(name, self.queues)}")
 
     def queue_id(self, arn: str) -> str | None:
@@ -64,6 +68,8 @@ class References:
             raise NotNamed("Function does not exist")
         if name in self.queues:
             raise NotNamed(f"{name!r} is a queue, not a function")
+        if name in self.broken:
+            raise NotNamed
         raise NotNamed(f"there is no function {name!r}{did_you_mean(name, self.functions)}")
 
     def _is_here(self, text: str, name: str) -> bool:

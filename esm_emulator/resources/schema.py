@@ -63,7 +63,7 @@ def _block(type_: str, model: type[Resource], definitions: dict[str, Any]) -> di
         schema["properties"] |= {"Code": {}, "PackageType": {}, "ImageUri": {}, "InlineCode": {}}
     if type_ == SERVERLESS:
         events = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Event"}}
-        schema["properties"] |= {"Events": events, "AutoPublishAlias": {"type": "string"}}
+        schema["properties"] |= {"Events": events, "AutoPublishAlias": {"type": "string"}, "DeadLetterQueue": {}}
     definitions[type_] = schema
     properties = {"Type": {"const": type_}, "Properties": {"$ref": f"#/$defs/{type_}"}}
     return {
@@ -137,9 +137,8 @@ def _opened(schema: dict[str, Any]) -> dict[str, Any]:
     if isinstance(value.get("additionalProperties"), dict):
         value["additionalProperties"] = _opened(value["additionalProperties"])
     choices = value.pop("anyOf", None) or ([value] if value else [{}])
-    choices = [choice for choice in choices if choice.get("type") != "null"]
     if any(choice.get("type") == "integer" for choice in choices):
         choices.append({"type": "string", "pattern": "^-?[0-9]+$"})
     if any(choice.get("type") == "boolean" for choice in choices):
         choices.append({"enum": ["true", "false"]})
-    return {**about, "anyOf": [*choices, {"type": "null"}, _INTRINSIC]}
+    return {**about, "anyOf": [*choices, _INTRINSIC]}

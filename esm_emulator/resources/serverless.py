@@ -8,6 +8,7 @@ from typing import Any
 
 from esm_emulator.errors import Problem
 from esm_emulator.resources.declared import FUNCTION, MAPPING, Declared, Origin
+from esm_emulator.resources.models import IGNORED
 from esm_emulator.validation import Source, did_you_mean
 from esm_emulator.yaml_source import Path
 
@@ -23,7 +24,10 @@ def expand(function: Declared) -> tuple[list[Declared], list[Problem]]:
     A mapping's logical id is the function's followed by the event's name. With ``AutoPublishAlias`` the mapping
     invokes that alias (RUN-14). Events of other types are somebody else's.
     """
-    properties = dict(function.properties)
+    ignored = IGNORED[function.type]
+    properties = {name: value for name, value in function.properties.items() if name not in ignored}
+    if "DeadLetterQueue" in properties:
+        properties.setdefault("DeadLetterConfig", properties.pop("DeadLetterQueue"))
     events = properties.pop("Events", None) or {}
     alias = properties.pop("AutoPublishAlias", None)
     made = [replace(function, type=FUNCTION, properties=properties)]
