@@ -31,8 +31,12 @@ class Clock(Protocol):
     async def sleep(self, ms: int) -> None:
         """Wait ``ms`` milliseconds of this clock; a value of 0 or less lets others run once."""
 
-    def hold(self) -> AbstractAsyncContextManager[None]:
-        """While held, virtual time does not skip: something really happens elsewhere. Free on the real clock."""
+    def hold(self, *, measured: bool = False, limit_ms: int | None = None) -> AbstractAsyncContextManager[None]:
+        """While held, virtual time stands still: something really happens elsewhere. Free on the real clock.
+
+        ``measured`` charges the real time that it took to the virtual clock afterwards. Raises ``TimeoutError`` when
+        ``limit_ms`` of real time have passed inside; virtual timers cannot tell, for they stand still.
+        """
 
     async def call(self, function: Callable[[], T], *, timeout_ms: int) -> T:
         """Run blocking code of a user's, by ``timeout_ms`` at the latest.
