@@ -7,6 +7,9 @@ import runpy
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from esm_emulator.cli import main
 
 ROOT = Path(__file__).parent.parent
 GENERATE = runpy.run_path(str(ROOT / "docs" / "generate.py"))
@@ -47,3 +50,23 @@ def test_every_page_is_linked_from_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     top = [page for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in readme]
     assert not top
+
+
+def yaml_blocks(page: Path) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+SCENARIOS = [block for page in PAGES for block in yaml_blocks(page) if block.startswith("version: 1\n")]
+
+
+@pytest.mark.parametrize("text", SCENARIOS, ids=lambda text: re.findall("^name: (.*)", text, re.MULTILINE)[0])
+def test_a_scenario_on_a_page_does_what_the_page_says(text: str, tmp_path: Path) -> None:
+    (tmp_path / "page.esm.yaml").write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(main, ["replay", str(tmp_path)])
+    assert result.exit_code == 0, result.output
+
+
+def test_the_configuration_that_is_shown_is_the_examples() -> None:
+    (shown,) = (text for text in yaml_blocks(ROOT / "docs" / "configuration.md") if text.startswith("resources:"))
+    real = (ROOT / "examples" / "orders" / "esm.yaml").read_text(encoding="utf-8")
+    assert shown == re.sub(r" *#.*", "", real).lstrip("\n")
