@@ -79,7 +79,7 @@ class Environment:
     no invocation has accounted for yet.
     """
 
-    def __init__(self, id: str, stream: str, tell: Callable[[Environment, Sequence[str]], None]) -> None:
+    def __init__(self, id: str, stream: str, watch: Watch, tell: Callable[[Environment, Sequence[str]], None]) -> None:
         self.id = id
         self.stream = stream
         self.generation = 0
@@ -87,6 +87,7 @@ class Environment:
         self.unreported_init_ms: float | None = None
         self.is_new = True
         self.request_id: str | None = None
+        self._watch = watch
         self._tell = tell
         self._lines = Lines()
         self._worker: Worker | None = None
@@ -109,19 +110,19 @@ class Environment:
         return self._worker is None or self._worker.is_alive()
 
     async def load(
-        self, worker: Worker, settings: Settings, limits: Limits, watch: Watch, *, within: float, request_id: str = ""
+        self, worker: Worker, settings: Settings, limits: Limits, *, within: float, request_id: str = ""
     ) -> Loaded:
         """Make ``worker`` its process and load the handler there, ``within`` so many seconds (RUN-5, RUN-16)."""
         self.is_new = False
         self._worker = worker
         worker.output = self._write
         try:
-            return await self._load(worker, settings, limits, watch, within, request_id)
+            return await self._load(worker, settings, limits, within, request_id)
         except BaseException:
             self.reset()
             raise
 
-    async def invoke(self, invocation: Invocation, limits: Limits, watch: Watch, *, within: float) -> Outcome:
+    async def invoke(self, invocation: Invocation, limits: Limits, *, within: float) -> Outcome:
         """Call the handler, ``within`` so many seconds. Only for an environment that is loaded."""
         worker = self._worker
         assert worker is not None
@@ -135,7 +136,7 @@ class Environment:
         event = invocation.payload.encode("utf-8", "surrogatepass")
         began = perf_counter()
         try:
-            with _watched(watch, worker, within, limits):
+            with self._watched(worker, within, limits):
                 answer = await worker.ask(wire.INVOKE, json.dumps(header).encode(), b"\n", event)
         except BaseException:
             self.reset()
@@ -171,9 +172,7 @@ class Environment:
 
     # --- what came of it --------------------------------------------------------------------------------------
 
-    async def _load(
-        self, worker: Worker, settings: Settings, limits: Limits, watch: Watch, within: float, request_id: str
-    ) -> Loaded:
+    async def _load(self, worker: Worker, settings: Settings, limits: Limits, within: float, request_id: str) -> Loaded:
         folder = self._files()
         variables = {"TMPDIR": folder} | settings.variables
         body = json.dumps(settings._asdict() | {"tmp": folder, "variables": variables}).encode()
@@ -181,7 +180,7 @@ class Environment:
         began = perf_counter()
         if await worker.greeting():
             began = perf_counter()
-            with _watched(watch, worker, within, limits):
+            with self._watched(worker, within, limits):
                 answer = await worker.ask(wire.INIT, body)
         took = (perf_counter() - began) * 1000
         if answer is None:
@@ -237,11 +236,10 @@ class Environment:
     def _flush(self) -> None:
         self._tell(self, self._lines.finish())
 
-
-@contextlib.contextmanager
-def _watched(watch: Watch, worker: Worker, seconds: float, limits: Limits) -> Iterator[None]:
-    watch.begin(worker, seconds, limits.memory_mb * 1024)
-    try:
-        yield
-    finally:
-        watch.end(worker)
+    @contextlib.contextmanager
+    def _watched(self, worker: Worker, seconds: float, limits: Limits) -> Iterator[None]:
+        self._watch.begin(worker, seconds, limits.memory_mb * 1024)
+        try:
+            yield
+        finally:
+            self._watch.end(worker)

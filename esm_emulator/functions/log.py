@@ -10,8 +10,8 @@ The order of an environment's first invocation, and of one that is killed:
     END …
     REPORT …  Init Duration: 12.34 ms
 
-With ``LogFormat: JSON`` the platform's lines are its JSON events instead, and ``SystemLogLevel: WARN`` leaves only those of
-what failed. A line is a fact in the journal.
+With ``LogFormat: JSON`` the platform's lines are its JSON events instead, and ``SystemLogLevel: WARN`` leaves
+only those of what failed. A line is a fact in the journal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import json
 import math
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from esm_emulator.clocks import Clock
@@ -174,7 +174,7 @@ def _indented(line: str) -> str:
 
 
 def _time(at: int) -> str:
-    moment = datetime.fromtimestamp(at / 1000, tz=timezone.utc)
+    moment = datetime.fromtimestamp(at / 1000, tz=UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 

@@ -9,9 +9,9 @@ _CONTINUATION = 0xC0, 0x80  # a byte inside a UTF-8 character: its two highest b
 
 
 class Lines:
-    """Cuts a stream of bytes, given in pieces, into lines of text; never holds more than one line.
+    r"""Cuts a stream of bytes, given in pieces, into lines of text; never holds more than one line.
 
-    A line longer than :data:`LONGEST_LINE` becomes several. A ``\\r`` inside a line is a line break within one event
+    A line longer than :data:`LONGEST_LINE` becomes several. A ``\r`` inside a line is a line break within one event
     of the log, which is how Lambda's runtime writes a traceback (RUN-23).
     """
 
@@ -33,7 +33,7 @@ class Lines:
 
 
 def _texts(lines: list[bytes]) -> list[str]:
-    texts = []
+    texts: list[str] = []
     for line in lines:
         if len(line) > LONGEST_LINE:
             texts += map(_text, _pieces(line))

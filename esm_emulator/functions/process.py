@@ -58,7 +58,6 @@ class ProcessFunction:
         *,
         profile: Profile = PROFILES["aws-2026"],
     ) -> None:
-        self._resource = resource
         self._clock = clock
         self._journal = journal
         self._identifiers = identifiers
@@ -69,7 +68,7 @@ class ProcessFunction:
         self._spare: Worker | None = None
         self._watch = Watch()
         self._starts = _Turns(2 * (os.cpu_count() or 1))
-        self._log = FunctionLog(resource, clock, journal)
+        self.resource = resource
 
     @property
     def id(self) -> str:
@@ -78,8 +77,9 @@ class ProcessFunction:
 
     @property
     def resource(self) -> Function:
-        """The function's properties. Replaced while running, timeout, memory and log format count from the next
-        invocation on, and everything else for environments that start later.
+        """The function's properties; replaced while running, the limits count from the next invocation on.
+
+        Everything else counts for environments that start later.
         """
         return self._resource
 
@@ -147,7 +147,7 @@ class ProcessFunction:
 
     def _new(self) -> Environment:
         id = self._identifiers.hex(32)
-        environment = Environment(id, log_stream(self._clock.now(), id), self._tell)
+        environment = Environment(id, log_stream(self._clock.now(), id), self._watch, self._tell)
         environment.generation = self._generation
         environment.used_at = self._clock.now()
         return environment
@@ -223,7 +223,7 @@ class ProcessFunction:
     async def _call(self, environment: Environment, invocation: Invocation, spent_ms: float) -> Outcome:
         within = self.resource.Timeout - spent_ms / 1000
         async with self._clock.hold():
-            outcome = await environment.invoke(invocation, self._limits(), self._watch, within=within)
+            outcome = await environment.invoke(invocation, self._limits(), within=within)
         if not environment.is_loaded:
             assert outcome.failure is not None
             self._died(environment, "timeout" if outcome.failure.kind is FailureKind.TIMEOUT else "exit")
@@ -242,7 +242,7 @@ class ProcessFunction:
         usage = Usage(
             outcome.ms if in_time else self.resource.Timeout * 1000.0,
             environment.unreported_init_ms,
-            environment.max_memory_mb,
+            min(environment.max_memory_mb, self.resource.MemorySize),
             environment.id,
         )
         environment.unreported_init_ms = None
@@ -272,7 +272,6 @@ class ProcessFunction:
                 self._worker(),
                 self._settings(environment),
                 self._limits(),
-                self._watch,
                 within=within,
                 request_id=request_id,
             )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
+from pathlib import Path
 
 from esm_emulator.resources import Function
 
@@ -22,7 +23,7 @@ _KEPT = {
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 }
-_RUNTIME_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime")
+_RUNTIME_FOLDER = str(Path(__file__).resolve().parent / "runtime")
 _TEXT_AS_IT_IS = (3, 12)  # RUN-32
 
 
@@ -74,7 +75,7 @@ def merged(variables: Mapping[str, str], given: Mapping[str, str | None]) -> dic
 
 def folder_of(function: Function) -> str:
     """The folder with the function's code, absolute."""
-    return os.path.abspath(function.CodeUri)
+    return str(Path(function.CodeUri).absolute())
 
 
 def runtime_of(function: Function) -> str:
@@ -92,5 +93,5 @@ def ascii_only(function: Function) -> bool:
 
 def log_stream(now: int, environment: str) -> str:
     """The name of an environment's log stream: the day it began, and its 32 hex digits (RUN-11)."""
-    day = datetime.fromtimestamp(now / 1000, tz=timezone.utc)
+    day = datetime.fromtimestamp(now / 1000, tz=UTC)
     return f"{day:%Y/%m/%d}/[$LATEST]{environment}"

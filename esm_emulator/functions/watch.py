@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
+from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
@@ -97,7 +98,7 @@ class Watch:
 def resident_kb(pid: int) -> int:
     """How much memory the process has resident, in kB; 0 when that cannot be told."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
+        with Path(f"/proc/{pid}/statm").open("rb") as file:
             return int(file.read().split()[1]) * _PAGE_KB
     except (OSError, IndexError):
         return 0

@@ -20,14 +20,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from esm_emulator.functions.runtime import wire
 
 __all__ = ["Answer", "Worker"]
 
-_ENTRY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runtime", "__main__.py")
-# -u: what is printed is out at once (RUN-41); -B: the code's folder is left as it is, as in Lambda where it is read-only;
+_ENTRY = str(Path(__file__).resolve().parent / "runtime" / "__main__.py")
+# -u: what is printed is out at once; -B: the code's folder is left as it is, as in Lambda, where it is read-only;
 # -P: the folder of the entry is no place to import from
 _COMMAND = (sys.executable, "-u", "-B", "-P", _ENTRY)
 _CHUNK = 262_144

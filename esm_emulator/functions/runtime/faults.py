@@ -10,7 +10,7 @@ from typing import TypedDict
 
 __all__ = ["ErrorPayload", "Fault", "describe", "error_payload", "without_own_frames"]
 
-_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class ErrorPayload(TypedDict):
@@ -37,7 +37,7 @@ def error_payload(error: BaseException, request_id: str) -> ErrorPayload:
     if isinstance(error, Fault):
         return _payload(error.message, error.error_type, request_id, error.trace)
     frames = traceback.extract_tb(without_own_frames(error.__traceback__))
-    plain = [(frame.filename, frame.lineno, frame.name, frame.line) for frame in frames]  # as Lambda: without carets
+    plain = [(frame.filename, frame.lineno or 0, frame.name, frame.line) for frame in frames]  # without carets
     return _payload(describe(error), type(error).__name__, request_id, traceback.format_list(plain))
 
 
@@ -52,7 +52,7 @@ def describe(error: BaseException) -> str:
 def without_own_frames(trace: TracebackType | None) -> TracebackType | None:
     """The traceback without the runtime's own frames at its front; all of it when there are no others."""
     inner = trace
-    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_HERE):
+    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_OURS):
         inner = inner.tb_next
     return inner or trace
 

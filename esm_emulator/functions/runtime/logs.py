@@ -11,10 +11,10 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["JsonFormatter", "LambdaLogHandler", "TextFormatter", "level_of"]
+__all__ = ["JsonFormatter", "LambdaLogHandler", "TextFormatter", "level_of", "one_event"]
 
 _SECONDS = "%Y-%m-%dT%H:%M:%S"
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_request_id", "taskName"}
@@ -23,12 +23,11 @@ _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "aws_requ
 class TextFormatter(logging.Formatter):
     """``[LEVEL]<tab>time<tab>request id<tab>message`` and a line end (RUN-41)."""
 
-    converter = time.gmtime
-
     def __init__(self) -> None:
         super().__init__(
             "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s\n", datefmt=_SECONDS
         )
+        self.converter = time.gmtime
 
 
 class JsonFormatter(logging.Formatter):
@@ -37,7 +36,7 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         kind, error, trace = record.exc_info or (None, None, None)
-        at = datetime.fromtimestamp(record.created, tz=timezone.utc)
+        at = datetime.fromtimestamp(record.created, tz=UTC)
         value: dict[str, Any] = {
             "timestamp": f"{at.strftime(_SECONDS)}.{at.microsecond // 1000:03d}Z",
             "level": record.levelname,
@@ -67,13 +66,13 @@ class LambdaLogHandler(logging.Handler):
         """Write one record; a record that cannot be formatted is told on stderr, as ``logging`` does."""
         try:
             record.aws_request_id = self._request_id()
-            self.write_to_log(_one_event(self.format(record)))
+            self.write_to_log(one_event(self.format(record)))
         except Exception:  # noqa: BLE001 - logging's own contract for emit
             self.handleError(record)
 
 
-def _one_event(text: str) -> str:
-    """A record of several lines is one event of the log: only its last line end is one, the others are ``\\r``."""
+def one_event(text: str) -> str:
+    """A record of several lines is one event of the log: every line end but the last becomes a carriage return."""
     return text[:-1].replace("\n", "\r") + "\n"
 
 

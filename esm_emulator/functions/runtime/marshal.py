@@ -21,7 +21,7 @@ class Marshaller:
             ensure_ascii=ascii_only,
             allow_nan=True,  # NaN and Infinity become tokens that are not JSON (RUN-31)
             use_decimal=False,  # simplejson's own way writes -NaN, which nothing reads
-            encoding=None,  # bytes inside a value are no text (RUN-31)
+            encoding=None,  # type: ignore[arg-type]  # bytes inside a value are no text (RUN-31)
             default=_default,
         )
 

@@ -10,6 +10,7 @@ tells the emulator what happened (RUN-19).
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -20,6 +21,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -29,7 +31,7 @@ from esm_emulator.functions.runtime.faults import error_payload, without_own_fra
 from esm_emulator.functions.runtime.handler import Handler, find
 from esm_emulator.functions.runtime.logs import LambdaLogHandler, level_of
 from esm_emulator.functions.runtime.marshal import Marshaller
-from esm_emulator.functions.runtime.wire import BROKEN, DONE, HEADER, HELLO, INIT, INVOKE, KINDS, READY, RESULT, frame
+from esm_emulator.functions.runtime.wire import BROKEN, DONE, HEADER, HELLO, KINDS, READY, RESULT, frame
 
 __all__ = ["Worker", "main"]
 
@@ -77,10 +79,8 @@ class Worker:
         time.tzset()
         folder = settings["folder"]
         sys.path.insert(0, folder)
-        try:
+        with contextlib.suppress(OSError):  # it is not there: the import will say so
             os.chdir(folder)
-        except OSError:
-            pass  # it is not there: the import will say so
         self._folder_for_files = settings["tmp"]
         self._marshaller = Marshaller(ascii_only=settings["ascii_only"])
         self._set_up_logging(as_json=settings["json_logs"])
@@ -111,10 +111,8 @@ class Worker:
 
     def _keep_folder_for_files(self) -> None:
         """``/tmp`` cannot be deleted in Lambda; a handler that tidies up too well finds it again (RUN-6)."""
-        try:
+        with contextlib.suppress(OSError):
             os.mkdir(self._folder_for_files)
-        except OSError:
-            pass
 
     # --- frames -----------------------------------------------------------------------------------------------
 
@@ -138,9 +136,13 @@ class Worker:
 
 def main(descriptor: int) -> None:
     """Serve on the inherited socket ``descriptor``."""
+    os.set_inheritable(descriptor, False)
+    # The end of this process is seen by the end of its socket, which therefore must not close a moment before: as long
+    # as the interpreter shuts down, a copy is open that it knows nothing of; and none in a child that was forked
+    copy = os.dup(descriptor)
     connection = socket.socket(fileno=descriptor)
-    connection.set_inheritable(False)
-    os.register_at_fork(after_in_child=connection.close)  # a forked child must not keep the emulator waiting
+    os.register_at_fork(after_in_child=connection.close)
+    os.register_at_fork(after_in_child=partial(os.close, copy))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= _OPEN_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
