@@ -77,13 +77,13 @@ def _tag_list(value: Any) -> Any:
 
 Whole: TypeAlias = Annotated[int, BeforeValidator(_from_digits), Strict()]
 Flag: TypeAlias = Annotated[bool, BeforeValidator(from_word), Strict()]
-Text: TypeAlias = Annotated[str, BeforeValidator(_to_text)]
+Text: TypeAlias = Annotated[str, BeforeValidator(_to_text, json_schema_input_type=str | float | bool)]
 
 
 class Part(BaseModel):
     """A frozen structure that takes no key but its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Tag(Part):
@@ -93,7 +93,9 @@ class Tag(Part):
     Value: Text = ""
 
 
-TagList: TypeAlias = Annotated[tuple[Tag, ...], BeforeValidator(_tag_list)]
+TagList: TypeAlias = Annotated[
+    tuple[Tag, ...], BeforeValidator(_tag_list, json_schema_input_type=tuple[Tag, ...] | dict[str, Text])
+]
 
 
 class RedrivePolicy(Part):
@@ -112,8 +114,12 @@ class RedriveAllowPolicy(Part):
     sourceQueueArns: tuple[str, ...] = Field((), max_length=10)
 
 
-OptionalRedrivePolicy: TypeAlias = Annotated[RedrivePolicy | None, BeforeValidator(from_json)]
-OptionalRedriveAllowPolicy: TypeAlias = Annotated[RedriveAllowPolicy | None, BeforeValidator(from_json)]
+OptionalRedrivePolicy: TypeAlias = Annotated[
+    RedrivePolicy | None, BeforeValidator(from_json, json_schema_input_type=RedrivePolicy | str | None)
+]
+OptionalRedriveAllowPolicy: TypeAlias = Annotated[
+    RedriveAllowPolicy | None, BeforeValidator(from_json, json_schema_input_type=RedriveAllowPolicy | str | None)
+]
 
 
 class Environment(Part):

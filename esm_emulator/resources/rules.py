@@ -14,7 +14,7 @@ from typing import Protocol
 
 from esm_emulator.errors import InvalidFilterPattern
 from esm_emulator.resources.models import EventSourceMapping, Function, Queue
-from esm_emulator.resources.words import redrive_refusal, violation
+from esm_emulator.resources.words import redrive_refusal
 from esm_emulator.yaml_source import Path
 
 __all__ = ["RULES", "Refusal", "Rules", "Subjects"]
@@ -191,7 +191,7 @@ _VARIABLES = (
 
 
 def environment(all_: Subjects, rules: Rules) -> Iterator[Refusal]:
-    """RUN-2, RUN-10: variables have good names that are not Lambda's own, and take at most 4 KB."""
+    """RUN-2, RUN-10: variables do not have the names of Lambda's own, and take at most 4 KB."""
     del rules
     for id_, function in all_.functions.items():
         variables = function.Environment.Variables
@@ -199,11 +199,6 @@ def environment(all_: Subjects, rules: Rules) -> Iterator[Refusal]:
         for name in sorted(_RESERVED & set(variables)):
             reason = f"contains reserved keys that are currently not supported for modification. Reserved keys used in this request: {name}"  # noqa: E501 - AWS's sentence
             yield Refusal(id_, f"{_VARIABLES} {reason}", "RUN-10", (*path, name))
-        for name in variables:
-            if not re.fullmatch(r"[a-zA-Z]([a-zA-Z0-9_])+", name) and name not in _RESERVED:
-                pattern = "[Member must satisfy regular expression pattern: [a-zA-Z]([a-zA-Z0-9_])+]"
-                message = violation(name, "environment.variables", f"Map keys must satisfy constraint: {pattern}")
-                yield Refusal(id_, message, "API-16", (*path, name))
         text = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
         if len(text.encode()) > 4096:
             yield Refusal(id_, f"{_VARIABLES} exceeded the 4KB limit. String measured: {text[:80]}...", "RUN-2", path)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+from types import ModuleType
 from typing import Any
 
+from esm_emulator.resources import models, parts
 from esm_emulator.resources.declared import FUNCTION, IDLE_KEYS, MAPPING, QUEUE, SERVERLESS
 from esm_emulator.resources.models import IGNORED, UNSUPPORTED, EventSourceMapping, Function, Queue, Resource
 
@@ -22,11 +26,12 @@ def resources_schema() -> dict[str, Any]:
     Wherever a value stands, an intrinsic in its long form may stand too, and a whole number may be written as text.
     """
     definitions: dict[str, Any] = {}
+    said = _docstrings(parts) | _docstrings(models)
     blocks = [
-        _block(QUEUE, Queue, definitions),
-        _block(FUNCTION, Function, definitions),
-        _block(MAPPING, EventSourceMapping, definitions),
-        _block(SERVERLESS, Function, definitions),
+        _block(QUEUE, Queue, definitions, said),
+        _block(FUNCTION, Function, definitions, said),
+        _block(MAPPING, EventSourceMapping, definitions, said),
+        _block(SERVERLESS, Function, definitions, said),
     ]
     definitions |= {
         "Intrinsic": _intrinsic(),
@@ -49,12 +54,14 @@ def resources_schema() -> dict[str, Any]:
     }
 
 
-def _block(type_: str, model: type[Resource], definitions: dict[str, Any]) -> dict[str, Any]:
+def _block(
+    type_: str, model: type[Resource], definitions: dict[str, Any], said: dict[tuple[str, str], str]
+) -> dict[str, Any]:
     """The schema of one type's block; the properties go into ``definitions`` under the type's name."""
-    schema = model.model_json_schema(ref_template="#/$defs/{model}", by_alias=True)
+    schema = model.model_json_schema(ref_template="#/$defs/{model}")
     for name, part in schema.pop("$defs", {}).items():
-        definitions[name] = _open(part)
-    schema = _open(schema)
+        definitions[name] = _open(part, name, said)
+    schema = _open(schema, model.__name__, said)
     for name in Resource.model_fields:
         schema["properties"].pop(name)
     schema["required"] = [name for name in schema.get("required", []) if name in schema["properties"]]
@@ -119,12 +126,32 @@ def _intrinsic() -> dict[str, Any]:
     }
 
 
-def _open(schema: dict[str, Any]) -> dict[str, Any]:
-    """A model's schema with every property open to intrinsics, and without pydantic's titles."""
+def _open(schema: dict[str, Any], model: str, said: dict[tuple[str, str], str]) -> dict[str, Any]:
+    """A model's schema with every property described and open to intrinsics, and without pydantic's titles."""
     made = {key: value for key, value in schema.items() if key != "title"}
     if "properties" in made:
-        made["properties"] = {name: _opened(value) for name, value in made["properties"].items()}
+        made["properties"] = {
+            name: ({"description": said[model, name]} if (model, name) in said else {}) | _opened(value)
+            for name, value in made["properties"].items()
+        }
     return made
+
+
+def _docstrings(module: ModuleType) -> dict[tuple[str, str], str]:
+    """What the text under each field says, by class and field. Read from the source only when a schema is made."""
+    found: dict[tuple[str, str], str] = {}
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.ClassDef):
+            for item, after in zip(node.body, node.body[1:], strict=False):
+                if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                    text = (
+                        after.value.value
+                        if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                        else None
+                    )
+                    if isinstance(text, str):
+                        found[node.name, item.target.id] = inspect.cleandoc(text)
+    return found
 
 
 def _opened(schema: dict[str, Any]) -> dict[str, Any]:

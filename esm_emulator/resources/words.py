@@ -15,7 +15,7 @@ from esm_emulator.resources.declared import QUEUE
 from esm_emulator.validation import Fault
 from esm_emulator.yaml_source import Path
 
-__all__ = ["is_refusal", "redrive_refusal", "redrive_words", "unsupported_words", "violation", "words"]
+__all__ = ["is_refusal", "redrive_refusal", "redrive_words", "unsupported_words", "words"]
 
 _SHAPES = {
     "greater_than_equal": "Member must have value greater than or equal to {}",
@@ -67,10 +67,10 @@ def words(fault: Fault, type_: str, properties: Mapping[str, Any]) -> tuple[str,
     if isinstance(fault.path[-1], int):
         value, member = properties[name], _member(fault.path[:-1])
         constraint = f"Member must satisfy constraint: [{constraint}]"
-    return violation(value, member, constraint), clause
+    return _violation(value, member, constraint), clause
 
 
-def violation(value: Any, member: str, constraint: str) -> str:
+def _violation(value: Any, member: str, constraint: str) -> str:
     """A shape violation as Lambda's API words it (API-16)."""
     text = f"[{', '.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
     text = text if len(text) <= 120 else text[:117] + "..."
