@@ -110,7 +110,20 @@ class QueueSettings:
             if name in _READERS:
                 field, read = _READERS[name]
                 values[field] = read(value)
-        return cls(**values)
+        settings = cls(**values)
+        _check_type(settings, attributes)
+        return settings
+
+
+def _check_type(settings: QueueSettings, attributes: Mapping[str, Any]) -> None:
+    """Refuse what only FIFO queues have on a standard one; their defaults pass, since a template may spell them out."""
+    if settings.fifo_queue:
+        return
+    if "ContentBasedDeduplication" in attributes and settings.content_based_deduplication:
+        raise SqsError("InvalidAttributeName", "Unknown Attribute ContentBasedDeduplication.")
+    for name, default in (("DeduplicationScope", "queue"), ("FifoThroughputLimit", "perQueue")):
+        if attributes.get(name, default) != default:
+            raise SqsError("InvalidAttributeName", f"You can specify the {name} only when FifoQueue is set to true.")
 
 
 def check_name(name: str, fifo: bool) -> None:
