@@ -11,8 +11,9 @@ from typing import Any, Protocol
 import anyio.to_thread
 import boto3
 
-from esm_emulator.clocks import Clock
+from esm_emulator.clocks import Clock, virtual
 from esm_emulator.clocks.real import RealClock
+from esm_emulator.clocks.virtual import VirtualClock
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import Journal
 from esm_emulator.messages import MessageAttribute
@@ -21,9 +22,20 @@ from esm_emulator.queues import Queue
 from esm_emulator.queues.embedded import EmbeddedQueue, EmbeddedSqs
 from esm_emulator.queues.endpoint import EndpointQueue
 from esm_emulator.queues.faulty import FaultyQueue
+from esm_emulator.queues.moto_backend import EmbeddedAws
 from esm_emulator.sqs import Engine, NewMessage, QueueSettings
 
-__all__ = ["Embedded", "Endpoint", "Faulty", "Stage", "World", "boto3_client"]
+__all__ = [
+    "Embedded",
+    "EmbeddedWorld",
+    "Endpoint",
+    "FaultyWorld",
+    "FrontInProcess",
+    "FrontOverHttp",
+    "Stage",
+    "World",
+    "boto3_client",
+]
 
 _NAMES = itertools.count(1)
 
@@ -64,16 +76,14 @@ class Stage(Protocol):
 class EmbeddedWorld:
     """Our engine in this process."""
 
-    def __init__(self) -> None:
-        self.clock: Clock = RealClock()
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
         self.journal = Journal()
-        engine = Engine(identifiers=Identifiers(Random(1)), profile=PROFILES["aws-2026"], random=Random(2))
-        self.sqs = EmbeddedSqs(engine, self.clock, self.journal)
+        self.sqs = engine(clock, self.journal)
 
     async def queue(self, *, fifo: bool = False, **attributes: str) -> Queue:
-        name = f"contract-{next(_NAMES)}" + (".fifo" if fifo else "")
-        values = attributes | ({"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {})
-        return EmbeddedQueue(self.sqs, self.sqs.create(name, QueueSettings.from_attributes(values)))
+        settings = QueueSettings.from_attributes(values(fifo, attributes))
+        return EmbeddedQueue(self.sqs, self.sqs.create(name(fifo), settings))
 
     async def send(
         self,
@@ -91,23 +101,6 @@ class EmbeddedWorld:
         return counts.visible + counts.in_flight
 
 
-class Embedded:
-    """The embedded adapter."""
-
-    name = "embedded"
-    deviations: Mapping[str, str] = MappingProxyType({})
-
-    def run(self, story: Callable[[World], Awaitable[None]]) -> None:
-        async def play() -> None:
-            world = EmbeddedWorld()
-            try:
-                await story(world)
-            finally:
-                world.sqs.close()
-
-        anyio.run(play)
-
-
 class FaultyWorld(EmbeddedWorld):
     """The embedded adapter, wrapped."""
 
@@ -115,33 +108,41 @@ class FaultyWorld(EmbeddedWorld):
         return FaultyQueue(await super().queue(fifo=fifo, **attributes), self.clock, self.journal, Random(3))
 
 
-class Faulty(Embedded):
-    """The faulty adapter without a fault."""
+class Embedded:
+    """The embedded adapter under virtual time, or the faulty one around it, without a fault."""
 
-    name = "faulty"
+    deviations: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, world: type[EmbeddedWorld]) -> None:
+        self.name = world.__name__
+        self._world = world
 
     def run(self, story: Callable[[World], Awaitable[None]]) -> None:
-        anyio.run(story, FaultyWorld())
+        clock = VirtualClock()
+        world = self._world(clock)
+        try:
+            virtual.run(story, world, clock=clock)
+        finally:
+            world.sqs.close()
 
 
 class EndpointWorld:
     """A server over HTTP, which other clients use too."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str | None) -> None:
         self.clock: Clock = RealClock()
         self.journal = Journal()
-        self.url = url
         self.client = boto3_client(url)
         self.urls: dict[str, str] = {}
         self.opened: list[EndpointQueue] = []
 
     async def queue(self, *, fifo: bool = False, **attributes: str) -> Queue:
-        name = f"contract-{next(_NAMES)}" + (".fifo" if fifo else "")
-        values = attributes | ({"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {})
-        made = await anyio.to_thread.run_sync(lambda: self.client.create_queue(QueueName=name, Attributes=values))
-        queue = await EndpointQueue.open(made["QueueUrl"], clock=self.clock, journal=self.journal)
+        call = lambda: self.client.create_queue(QueueName=name(fifo), Attributes=values(fifo, attributes))  # noqa: E731
+        url = (await anyio.to_thread.run_sync(call))["QueueUrl"]
+        # what looks like AWS is answered in this process
+        queue = await EndpointQueue.open(url, clock=self.clock, journal=self.journal, allow_aws=True)
         self.opened.append(queue)
-        self.urls[queue.arn] = made["QueueUrl"]
+        self.urls[queue.arn] = url
         return queue
 
     async def send(
@@ -168,16 +169,16 @@ class EndpointWorld:
 
 
 class Endpoint:
-    """The endpoint adapter in front of a server."""
+    """The endpoint adapter in front of a server; with no URL in front of what answers for AWS in this process."""
 
-    def __init__(self, name: str, url: str, deviations: dict[str, str]) -> None:
+    def __init__(self, name: str, url: str | None, deviations: Mapping[str, str]) -> None:
         self.name = name
-        self.url = url
         self.deviations = deviations
+        self._url = url
 
     def run(self, story: Callable[[World], Awaitable[None]]) -> None:
         async def play() -> None:
-            world = EndpointWorld(self.url)
+            world = EndpointWorld(self._url)
             try:
                 await story(world)
             finally:
@@ -188,7 +189,53 @@ class Endpoint:
         anyio.run(play)
 
 
-def boto3_client(url: str) -> Any:
+class FrontOverHttp:
+    """The endpoint adapter in front of moto with our queues, over HTTP."""
+
+    name = "front over HTTP"
+    deviations: Mapping[str, str] = MappingProxyType({})
+
+    def run(self, story: Callable[[World], Awaitable[None]]) -> None:
+        sqs = engine(RealClock(), Journal())
+        try:
+            with EmbeddedAws(sqs).serve() as server:
+                Endpoint(self.name, server.url, {}).run(story)
+        finally:
+            sqs.close()
+
+
+class FrontInProcess:
+    """The endpoint adapter whose boto3 client is answered by moto with our queues, in this process."""
+
+    name = "front in process"
+    deviations: Mapping[str, str] = MappingProxyType({})
+
+    def run(self, story: Callable[[World], Awaitable[None]]) -> None:
+        sqs = engine(RealClock(), Journal())
+        try:
+            with EmbeddedAws(sqs).patched():
+                Endpoint(self.name, None, {}).run(story)
+        finally:
+            sqs.close()
+
+
+def engine(clock: Clock, journal: Journal) -> EmbeddedSqs:
+    """An engine without queues."""
+    made = Engine(identifiers=Identifiers(Random(1)), profile=PROFILES["aws-2026"], random=Random(2))
+    return EmbeddedSqs(made, clock, journal)
+
+
+def name(fifo: bool) -> str:
+    """A name that no other test uses."""
+    return f"contract-{next(_NAMES)}" + (".fifo" if fifo else "")
+
+
+def values(fifo: bool, attributes: dict[str, str]) -> dict[str, str]:
+    """The attributes of a queue; the bodies of FIFO messages tell them apart."""
+    return attributes | ({"FifoQueue": "true", "ContentBasedDeduplication": "true"} if fifo else {})
+
+
+def boto3_client(url: str | None) -> Any:
     """A client as any user would make it, in the account of dummy credentials."""
     return boto3.client(
         "sqs", endpoint_url=url, region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"

@@ -14,7 +14,7 @@ import pytest
 from esm_emulator.journal import DeleteFailed, EmptyReceives, MessageDeleted, MessageReceived
 from esm_emulator.messages import MessageAttribute
 from esm_emulator.queues import Stop
-from tests.queues.stages import Embedded, Endpoint, Faulty
+from tests.queues.stages import Embedded, EmbeddedWorld, Endpoint, FaultyWorld, FrontInProcess, FrontOverHttp
 
 # what moto's own server does otherwise than SQS
 OWN_MOTO = {
@@ -28,15 +28,21 @@ OWN_MOTO_AT_TIMES = {
 }
 
 
-@pytest.fixture(params=["embedded", "faulty", "own-moto"])
+STAGES = {
+    "embedded": lambda _: Embedded(EmbeddedWorld),
+    "faulty": lambda _: Embedded(FaultyWorld),
+    "front-in-process": lambda _: FrontInProcess(),
+    "front-over-http": lambda _: FrontOverHttp(),
+    "own-moto": lambda request: Endpoint("own-moto", request.getfixturevalue("own_moto"), OWN_MOTO),
+}
+
+
+@pytest.fixture(params=STAGES)
 def stage(request):
     """Each adapter in turn; a known deviation must show itself."""
-    if request.param == "own-moto":
-        if reason := OWN_MOTO_AT_TIMES.get(request.node.originalname):
-            pytest.skip(f"own-moto: {reason}")
-        made = Endpoint("own-moto", request.getfixturevalue("own_moto"), OWN_MOTO)
-    else:
-        made = {"embedded": Embedded, "faulty": Faulty}[request.param]()
+    if request.param == "own-moto" and (reason := OWN_MOTO_AT_TIMES.get(request.node.originalname)):
+        pytest.skip(f"own-moto: {reason}")
+    made = STAGES[request.param](request)
     reason = made.deviations.get(request.node.originalname)
     if reason:
         request.applymarker(pytest.mark.xfail(reason=f"{made.name}: {reason}", strict=True))
