@@ -68,8 +68,8 @@ class RedriveAllowPolicy:
             return None
         policy, text = _mapping(value, "RedriveAllowPolicy")
         permission = policy.get("redrivePermission", "allowAll")
-        arns = policy.get("sourceQueueArns", [])
-        if permission not in ("allowAll", "denyAll", "byQueue") or not isinstance(arns, list):
+        arns = policy.get("sourceQueueArns") or []
+        if permission not in ("allowAll", "denyAll", "byQueue") or not isinstance(arns, list | tuple):
             raise _invalid("RedriveAllowPolicy")
         if (permission == "byQueue") != bool(arns) or len(arns) > 10:
             raise SqsError(

@@ -15,7 +15,15 @@ from esm_emulator.messages import MessageAttribute
 from esm_emulator.sqs.message import NewMessage
 from esm_emulator.sqs.settings import QueueSettings
 
-__all__ = ["check_attempt", "check_batch", "check_maximum", "check_message", "check_visibility", "size_of"]
+__all__ = [
+    "LONGEST_VISIBILITY_MS",
+    "check_attempt",
+    "check_batch",
+    "check_maximum",
+    "check_message",
+    "check_visibility",
+    "size_of",
+]
 
 LARGEST_BATCH: Final = 1_048_576
 LONGEST_VISIBILITY_MS: Final = 43_200_000

@@ -93,6 +93,8 @@ def test_settings_from_text():
         "RedriveAllowPolicy": {"redrivePermission": "denyAll"},
     }
     settings = QueueSettings.from_attributes(text)
+    allowed = {"redrivePermission": "byQueue", "sourceQueueArns": ("arn",)}
+    assert RedriveAllowPolicy.from_attribute(allowed) == RedriveAllowPolicy("byQueue", ("arn",))
     assert settings == QueueSettings.from_attributes(values)
     assert settings.fifo_queue
     assert settings.visibility_timeout == 60
