@@ -122,9 +122,12 @@ def dotted(path: Path) -> str:
     return ".".join(str(step) for step in path)
 
 
-def load_file(path: FilePath | str) -> Document:
-    """The document in a file. Raises ``ConfigError`` when it cannot be read or is not YAML or JSON."""
-    name = str(path)
+def load_file(path: FilePath | str, *, name: str = "") -> Document:
+    """The document in a file, whose problems carry ``name`` (default: the path as given).
+
+    Raises ``ConfigError`` when it cannot be read or is not YAML or JSON.
+    """
+    name = name or str(path)
     try:
         text = FilePath(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:

@@ -86,6 +86,7 @@ class Assembly:
         return References(queues, functions, self.region, self.account, self.broken)
 
     def _finish(self, resource: Declared, names: References) -> None:
+        self.faulty |= {(resource.id, name) for name in resource.told}
         if resource.type == QUEUE:
             properties = self._queue_references(resource, names)
             self.queues[resource.id] = self._validated(resource, properties, Queue)
@@ -177,13 +178,17 @@ class Assembly:
             if properties.pop(name, None) is not None:
                 message, clause = unsupported_words(name)
                 self._refuse(resource, message, clause, (name,), key=True)
-        if "FunctionName" in properties:
+        if "FunctionName" in resource.told:
+            properties["FunctionName"] = _STAND_INS["FunctionName"]
+        elif "FunctionName" in properties:
             properties["FunctionName"] = self._function_name(resource, properties["FunctionName"], names)
         self.mappings[resource.id] = self._validated(resource, properties, EventSourceMapping)
 
     def _source(self, resource: Declared, properties: dict[str, Any], names: References) -> str | None:
         """The ARN of a mapping's queue; "" when that is faulty, None when it reads something else than a queue."""
         value = properties.get("EventSourceArn")
+        if "EventSourceArn" in resource.told:
+            return _STAND_INS["EventSourceArn"]
         if value is None:
             if not resource.strict and any(name in properties for name in ("SelfManagedEventSource", "Queues")):
                 self._warn(resource, "it does not read an SQS queue; left out")

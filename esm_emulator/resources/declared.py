@@ -78,6 +78,8 @@ class Declared:
     """One resource of one type. ``folder`` is what its ``CodeUri`` is relative to.
 
     ``strict`` says what a property that AWS does not have is: an error in a file of ours, a warning in a template.
+    ``told`` names properties that stand at their default although something else is written, which has been told: no
+    conclusion is drawn from them.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Declared:
     origin: Origin
     folder: FilePath
     strict: bool = True
+    told: frozenset[str] = frozenset()
 
 
 def declare(
@@ -140,6 +143,7 @@ def changed(resource: Declared, path: Path, value: Any) -> Declared:
         resource,
         properties=_with(resource.properties, path, value),
         origin=replace(resource.origin, moved={**resource.origin.moved, path: (None, (resource.id, *path))}),
+        told=resource.told - {str(path[0])},
     )
 
 

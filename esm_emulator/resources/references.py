@@ -46,7 +46,7 @@ class References:
             raise NotNamed(f"{name!r} is a function, not a queue")
         if name in self.broken:
             raise NotNamed
-        raise NotNamed(f"there is no queue {name!r}{did_you_mean(name, self.queues)}")
+        raise NotNamed(f"there is no queue {name!r}{did_you_mean(name, [*self.queues, *self.broken])}")
 
     def queue_id(self, arn: str) -> str | None:
         """The logical id of the queue with that ARN, None when it is elsewhere."""
@@ -70,7 +70,7 @@ class References:
             raise NotNamed(f"{name!r} is a queue, not a function")
         if name in self.broken:
             raise NotNamed
-        raise NotNamed(f"there is no function {name!r}{did_you_mean(name, self.functions)}")
+        raise NotNamed(f"there is no function {name!r}{did_you_mean(name, [*self.functions, *self.broken])}")
 
     def _is_here(self, text: str, name: str) -> bool:
         arn = function_arn(name, self.region, self.account)

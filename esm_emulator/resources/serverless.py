@@ -30,7 +30,7 @@ def expand(function: Declared) -> tuple[list[Declared], list[Problem]]:
         properties.setdefault("DeadLetterConfig", properties.pop("DeadLetterQueue"))
     events = properties.pop("Events", None) or {}
     alias = properties.pop("AutoPublishAlias", None)
-    made = [replace(function, type=FUNCTION, properties=properties)]
+    made = [replace(function, type=FUNCTION, properties=properties, told=function.told - {"Events"})]
     problems: list[Problem] = []
     if not isinstance(events, Mapping):
         return made, [function.origin.problem("takes a mapping from names to events", ("Events",))]
@@ -44,11 +44,14 @@ def expand(function: Declared) -> tuple[list[Declared], list[Problem]]:
 
 def _mapping(function: Declared, name: str, event: Mapping[str, Any], qualifier: str) -> Declared:
     properties = {key: value for key, value in event.items() if key != "Queue"}
-    properties |= {"FunctionName": f"{function.id}{qualifier}"}
-    if "Queue" in event:
-        properties["EventSourceArn"] = event["Queue"]
+    properties |= {"FunctionName": f"{function.id}{qualifier}", "EventSourceArn": event["Queue"]}
     return replace(
-        function, id=f"{function.id}{name}", type=MAPPING, properties=properties, origin=_origin(function.origin, name)
+        function,
+        id=f"{function.id}{name}",
+        type=MAPPING,
+        properties=properties,
+        origin=_origin(function.origin, name),
+        told=frozenset() if event["Queue"] else frozenset({"EventSourceArn"}),
     )
 
 

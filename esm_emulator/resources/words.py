@@ -62,7 +62,7 @@ def words(fault: Fault, type_: str, properties: Mapping[str, Any]) -> tuple[str,
     limit = fault.limit
     if fault.kind == "literal_error":
         limit = ", ".join(re.findall(r"'([^']*)'", str(limit)))
-    constraint = _SHAPES[fault.kind].format(limit)
+    constraint = _SHAPES[fault.kind].format(str(limit).removeprefix("^").removesuffix("$"))
     value, member = fault.value, _member(fault.path)
     if isinstance(fault.path[-1], int):
         value, member = properties[name], _member(fault.path[:-1])

@@ -68,7 +68,7 @@ def load(
     elif isinstance(data, Mapping) and "Resources" in data:
         template = read_template(document, folder, parameters, region=region, account=account)
         found = Declarations(
-            template.resources, template.problems, template.warnings, broken=frozenset(template.broken)
+            template.resources, template.problems, template.warnings, broken=frozenset(template.scope.broken)
         )
     else:
         raise ConfigError([document.problem(_no_resources(data))])

@@ -12,29 +12,24 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from esm_emulator.errors import ConfigError, Problem
-from esm_emulator.resources.assembly import MODELS
 from esm_emulator.resources.declared import FUNCTION, IDLE_KEYS, MAPPING, QUEUE, SERVERLESS, Declared, Origin
-from esm_emulator.resources.models import ACCOUNT, IGNORED, REGION, UNSUPPORTED, Resource
-from esm_emulator.templates.intrinsics import NO_VALUE, Scope, Unresolved, is_intrinsic
+from esm_emulator.resources.models import ACCOUNT, REGION
+from esm_emulator.templates.evaluation import evaluate
+from esm_emulator.templates.intrinsics import NoSuchName, Scope, Unresolved, is_intrinsic
 from esm_emulator.templates.parameters import read_parameters
 from esm_emulator.validation import Source, did_you_mean
 from esm_emulator.yaml_source import Document, Path
 
-__all__ = ["Template", "evaluated", "read_template"]
+__all__ = ["Template", "read_template"]
 
 _TYPES = (QUEUE, FUNCTION, MAPPING, SERVERLESS)
-_CODE = ("Code", "CodeUri", "ImageUri", "InlineCode", "PackageType")
-_EVENTS = ("Events", "AutoPublishAlias")
-_FREE = ("DeadLetterConfig", "DeadLetterQueue", "DurableConfig", "EventInvokeConfig", "TenancyConfig")
-"""Properties of which only the presence counts."""
 
 
 @dataclass
 class Template:
     """A template's resources as declared, its scope for further intrinsics, and what was found on the way.
 
-    ``folder`` is what code is relative to, ``globals`` what SAM says of every function; ``broken`` are the ids of
-    blocks that could not be read.
+    ``folder`` is what code is relative to, ``globals`` what SAM says of every function.
     """
 
     scope: Scope
@@ -43,7 +38,6 @@ class Template:
     resources: list[Declared] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
 
 
 def read_template(
@@ -71,16 +65,20 @@ def read_template(
         FilePath(document.file or "stack").stem,
     )
     template = Template(scope, folder, _globals(data))
-    for id_, block in scope.resources.items():
+    present: list[tuple[str, Mapping[str, Any], Origin]] = []
+    for id_, block in _section(document, "Resources").items():
         origin = Origin(("Resources", id_), document)
-        if isinstance(block, Mapping) and block.get("Type") in _TYPES:
-            if _is_there(template, block, origin):
-                _add(template, id_, block, origin)
-        elif not isinstance(block, Mapping) and not str(id_).startswith("Fn::"):
-            template.problems.append(origin.problem("takes a mapping with Type and Properties", key=True))
-            template.broken.add(id_)
-        elif str(id_).startswith("Fn::"):
+        if str(id_).startswith("Fn::"):
             template.warnings.append(origin.problem(f"{id_} is not worked out; its resources are left out", key=True))
+        elif not isinstance(block, Mapping):
+            template.problems.append(origin.problem("takes a mapping with Type and Properties", key=True))
+            scope.broken.add(id_)
+        elif not _is_there(template, block, origin):
+            scope.absent.add(id_)
+        elif block.get("Type") in _TYPES:
+            present.append((id_, block, origin))
+    for id_, block, origin in present:
+        _add(template, id_, block, origin)
     return template
 
 
@@ -104,8 +102,13 @@ def _is_there(template: Template, block: Mapping[str, Any], origin: Origin) -> b
     if name is None:
         return True
     try:
-        return template.scope.condition(name)
+        return template.scope.condition(str(name))
+    except NoSuchName as error:
+        template.problems.append(origin.below("Condition").problem(str(error)))
+        return True
     except Unresolved as error:
+        if block.get("Type") not in _TYPES:
+            return True
         message = f"the condition {name!r} cannot be decided ({error}); taken to hold"
         template.warnings.append(origin.below("Condition").problem(message))
         return True
@@ -119,7 +122,7 @@ def _add(template: Template, id_: str, block: Mapping[str, Any], origin: Origin)
     raw = block.get("Properties") or {}
     if not isinstance(raw, Mapping) or is_intrinsic(raw):
         template.problems.append(origin.problem("takes a mapping of properties"))
-        template.broken.add(id_)
+        template.scope.broken.add(id_)
         return
     raw = dict(raw)
     if block["Type"] == SERVERLESS:
@@ -128,10 +131,11 @@ def _add(template: Template, id_: str, block: Mapping[str, Any], origin: Origin)
     if asset is not None and block["Type"] == FUNCTION:
         raw = {name: value for name, value in raw.items() if name != "Code"} | {"CodeUri": str(asset)}
     declared = Declared(id_, block["Type"], raw, origin, template.folder, strict=False)
-    made, told = evaluated(declared, template.scope)
-    template.warnings += told
-    if made is not None:
-        template.resources.append(made)
+    found = evaluate(declared, template.scope)
+    template.problems += found.problems
+    template.warnings += found.warnings
+    if found.declared is not None:
+        template.resources.append(found.declared)
 
 
 def _with_globals(raw: dict[str, Any], globals_: Mapping[str, Any], origin: Origin) -> tuple[dict[str, Any], Origin]:
@@ -159,121 +163,3 @@ def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]
         else:
             made[key] = value
     return made
-
-
-def evaluated(declared: Declared, scope: Scope) -> tuple[Declared | None, list[Problem]]:
-    """A resource with its intrinsics worked out, and what was left out because that cannot be done.
-
-    Left out is the property (so it stands at its default), of an environment the one variable, and a mapping whose
-    queue or function cannot be known altogether.
-    """
-    told: list[Problem] = []
-    made: dict[str, Any] = {}
-    for name, raw in declared.properties.items():
-        if name in IGNORED.get(declared.type, frozenset()):
-            continue
-        if name == "Events" and declared.type == SERVERLESS:
-            value: Any = _events(declared, raw, scope, told)
-        elif name == "Environment" and isinstance(raw, Mapping) and isinstance(raw.get("Variables"), Mapping):
-            variables = _each(declared, raw["Variables"], ("Environment", "Variables"), scope, told)
-            value = {**raw, "Variables": variables}
-        elif name == "Tags":
-            value = _tags(raw, scope)
-        else:
-            value = _value(declared, raw, (name,), scope, told)
-        if value is not NO_VALUE and value is not _LEFT_OUT:
-            made[name] = value
-        elif value is _LEFT_OUT and declared.type == MAPPING and name in ("EventSourceArn", "FunctionName"):
-            return None, [replace(told[-1], message=told[-1].message.replace(_DEFAULT, "the mapping is left out"))]
-    return replace(declared, properties=made), told
-
-
-_LEFT_OUT = object()
-_DEFAULT = "left at its default"
-
-
-def _value(declared: Declared, raw: Any, path: Path, scope: Scope, told: list[Problem]) -> Any:
-    if path[0] in _CODE and isinstance(raw, Mapping) and not is_intrinsic(raw):
-        return raw
-    try:
-        return scope.value(raw)
-    except Unresolved as error:
-        if path[0] in _FREE:
-            return raw
-        if _is_known(declared, path):
-            told.append(declared.origin.problem(f"{error}; {_DEFAULT}", path))
-        return _LEFT_OUT
-
-
-def _is_known(declared: Declared, path: Path) -> bool:
-    """Whether the property changes anything here, so that leaving it out is worth telling."""
-    model = MODELS[FUNCTION if declared.type == SERVERLESS else declared.type]
-    name = str(path[0])
-    return (name in model.model_fields and name not in Resource.model_fields) or name in (
-        *_CODE,
-        *_EVENTS,
-        *UNSUPPORTED,
-    )
-
-
-def _each(declared: Declared, raw: Mapping[str, Any], path: Path, scope: Scope, told: list[Problem]) -> dict[str, Any]:
-    """The entries of a mapping, those that cannot be worked out left out one by one."""
-    made: dict[str, Any] = {}
-    for name, item in raw.items():
-        try:
-            value = scope.value(item)
-        except Unresolved as error:
-            told.append(declared.origin.problem(f"{error}; the variable is left out", (*path, name)))
-            continue
-        if value is not NO_VALUE:
-            made[name] = value
-    return made
-
-
-def _tags(raw: Any, scope: Scope) -> Any:
-    """Tags change nothing here: those that cannot be worked out are left out without a word."""
-
-    def known(item: Any) -> bool:
-        try:
-            return scope.value(item) is not NO_VALUE
-        except Unresolved:
-            return False
-
-    if isinstance(raw, list):
-        return [scope.value(item) for item in raw if known(item)]
-    if isinstance(raw, Mapping) and not is_intrinsic(raw):
-        return {name: scope.value(item) for name, item in raw.items() if known(item)}
-    return scope.value(raw) if known(raw) else _LEFT_OUT
-
-
-def _events(declared: Declared, raw: Any, scope: Scope, told: list[Problem]) -> Any:
-    """A serverless function's events of type SQS, their intrinsics worked out."""
-    if not isinstance(raw, Mapping):
-        return raw
-    made: dict[str, Any] = {}
-    for name, event in raw.items():
-        properties = event.get("Properties") if isinstance(event, Mapping) else None
-        if not isinstance(event, Mapping) or (
-            event.get("Type") == "SQS" and not isinstance(properties, Mapping | None)
-        ):
-            made[name] = event
-            continue
-        if event.get("Type") != "SQS":
-            if "Type" not in event:
-                made[name] = event
-            continue
-        at = ("Events", name, "Properties")
-        found = {key: _event_value(declared, item, (*at, key), scope, told) for key, item in (properties or {}).items()}
-        if found.get("Queue") is not _LEFT_OUT:
-            kept = {key: item for key, item in found.items() if item is not NO_VALUE and item is not _LEFT_OUT}
-            made[name] = {**event, "Properties": kept}
-    return made
-
-
-def _event_value(declared: Declared, raw: Any, path: Path, scope: Scope, told: list[Problem]) -> Any:
-    try:
-        return scope.value(raw)
-    except Unresolved as error:
-        what = "the mapping is left out" if path[-1] == "Queue" else _DEFAULT
-        told.append(declared.origin.problem(f"{error}; {what}", path))
-        return _LEFT_OUT

@@ -17,12 +17,17 @@ from functools import cached_property
 from typing import Any
 
 from esm_emulator.resources.models import ACCOUNT, REGION, function_arn, partition_of, queue_arn
+from esm_emulator.validation import did_you_mean
 
-__all__ = ["NO_VALUE", "Scope", "Unresolved", "is_intrinsic"]
+__all__ = ["NO_VALUE", "NoSuchName", "Scope", "Unresolved", "is_intrinsic"]
 
 
 class Unresolved(Exception):
-    """A value that the file alone does not tell; the text says which and why."""
+    """A value that the file alone does not tell; the text says which and why, and is empty when it was told already."""
+
+
+class NoSuchName(Unresolved):
+    """A name that nothing in the file has: no deployment could tell its value."""
 
 
 class _NoValue:
@@ -50,7 +55,8 @@ class Scope:
     """What the intrinsics of one template may refer to.
 
     ``parameters`` holds values by name, ``unknown`` the reason why a parameter has none. ``resources`` are the
-    template's blocks, ``conditions`` and ``mappings`` its sections as they stand.
+    template's blocks, ``conditions`` and ``mappings`` its sections as they stand. ``absent`` are resources whose
+    condition does not hold, ``broken`` those that could not be read.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -61,6 +67,8 @@ class Scope:
     region: str = REGION
     account: str = ACCOUNT
     stack: str = "stack"
+    absent: set[str] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
     _open: list[str] = field(default_factory=list)
 
     def value(self, raw: Any) -> Any:
@@ -82,7 +90,7 @@ class Scope:
     def condition(self, name: str) -> bool:
         """Whether a condition of the template holds. Raises ``Unresolved``."""
         if name not in self.conditions:
-            raise Unresolved(f"there is no condition {name!r}")
+            raise NoSuchName(f"there is no condition {name!r}{did_you_mean(name, self.conditions)}")
         return bool(self._guarded(f"condition {name}", lambda: self._truth(self.conditions[name])))
 
     def queue_name(self, id_: str) -> str:
@@ -137,12 +145,14 @@ class Scope:
         if name in self._pseudo:
             return self._pseudo[name]
         if name in self.resources:
+            self._check_there(name)
             return self._guarded(f"Ref {name}", lambda: self._physical(name))
         owner, _, attribute = name.partition(".")
         if attribute in ("Alias", "Version") and self._type(owner) == "AWS::Serverless::Function":
             alias = self._property(owner, "AutoPublishAlias") if attribute == "Alias" else 1
             return function_arn(f"{self.function_name(owner)}:{alias}", self.region, self.account)
-        raise Unresolved(f"Ref {name}: there is no parameter or resource of that name")
+        near = did_you_mean(name, [*self.resources, *self.parameters, *self.unknown])
+        raise NoSuchName(f"there is no resource or parameter {name!r}{near}")
 
     @cached_property
     def _pseudo(self) -> dict[str, Any]:
@@ -157,6 +167,12 @@ class Scope:
             "AWS::StackName": self.stack,
             "AWS::URLSuffix": "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com",
         }
+
+    def _check_there(self, id_: str) -> None:
+        if id_ in self.broken:
+            raise Unresolved
+        if id_ in self.absent:
+            raise NoSuchName(f"the resource {id_!r} is not created, as its condition does not hold")
 
     def _physical(self, id_: str) -> str:
         """What ``Ref`` of a resource is: a queue's URL, an alias's or topic's ARN, else its name."""
@@ -177,7 +193,8 @@ class Scope:
         parts = argument.split(".", 1) if isinstance(argument, str) else [str(self.value(part)) for part in argument]
         id_, attribute = parts[0], ".".join(parts[1:])
         if id_ not in self.resources:
-            raise Unresolved(f"GetAtt {id_}.{attribute}: there is no resource {id_!r}")
+            raise NoSuchName(f"there is no resource {id_!r}{did_you_mean(id_, self.resources)}")
+        self._check_there(id_)
         return self._guarded(f"GetAtt {id_}.{attribute}", lambda: self._attribute(id_, attribute))
 
     def _attribute(self, id_: str, attribute: str) -> str:
@@ -218,7 +235,7 @@ class Scope:
             return self.value(found)
         if rest and isinstance(rest[0], Mapping) and "DefaultValue" in rest[0]:
             return self.value(rest[0]["DefaultValue"])
-        raise Unresolved(f"FindInMap {'.'.join(keys)}: there is no such entry")
+        raise NoSuchName(f"there is no entry {'.'.join(keys)} in the Mappings")
 
     def _import_value(self, argument: Any) -> Any:
         raise Unresolved(f"ImportValue {_text(self.value(argument))!r} is known only to a deployment")

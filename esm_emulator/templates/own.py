@@ -16,7 +16,8 @@ from esm_emulator.resources.assembly import MODELS
 from esm_emulator.resources.declared import SERVERLESS, Declared, Origin, changed, declare
 from esm_emulator.resources.models import ACCOUNT, IGNORED, REGION, UNSUPPORTED, Resource
 from esm_emulator.resources.serverless import expand
-from esm_emulator.templates.cloudformation import Template, evaluated, read_template
+from esm_emulator.templates.cloudformation import Template, read_template
+from esm_emulator.templates.evaluation import evaluate
 from esm_emulator.templates.intrinsics import Scope, is_intrinsic
 from esm_emulator.validation import did_you_mean
 from esm_emulator.yaml_source import Document, Path, load_file
@@ -63,24 +64,18 @@ def read_own(
                 overrides.apply(key, value)
         problems = [*template.problems, *overrides.problems]
         known = list(overrides.known.values())
-        return Declarations(known, problems, template.warnings, (document,), frozenset(template.broken))
+        return Declarations(known, problems, template.warnings, (document,), frozenset(template.scope.broken))
     resources, problems, broken = declare(data, origin, folder)
     found = Declarations(problems=problems, broken=broken)
-    scope = Scope(resources=data if isinstance(data, Mapping) else {}, region=region, account=account)
+    blocks = data if isinstance(data, Mapping) else {}
+    scope = Scope(resources=blocks, region=region, account=account, broken=set(broken))
     for declared in resources:
-        made, told = evaluated(replace(declared, strict=strict), scope)
-        if strict:
-            found.problems += map(_as_problem, told)
-        else:
-            found.warnings += told
-        if made is not None:
-            found.resources.append(made)
+        made = evaluate(replace(declared, strict=strict), scope)
+        found.problems += made.problems
+        found.warnings += made.warnings
+        if made.declared is not None:
+            found.resources.append(made.declared)
     return found
-
-
-def _as_problem(warning: Problem) -> Problem:
-    """What a template is only warned of: without the consequence that it does not have here."""
-    return replace(warning, message=warning.message.rsplit("; ", 1)[0])
 
 
 def _template(
@@ -95,9 +90,20 @@ def _template(
     file = folder / path
     if not file.exists():
         raise ConfigError([origin.below("from").problem(f"there is no file {path!r}")])
-    document = load_file(file)
+    own = origin.document.file if isinstance(origin.document, Document) else ""
+    document = load_file(file, name=str(FilePath(own).parent / path) if own else str(file))
     if not isinstance(document.data, Mapping) or "Resources" not in document.data:
         raise ConfigError([origin.below("from").problem(f"{path!r} is not a template: it has no Resources")])
+    known = document.data.get("Parameters") or {}
+    wrong = [
+        origin.below("parameters", name).problem(
+            f"the template has no parameter {name!r}{did_you_mean(name, known)}", key=True
+        )
+        for name in parameters
+        if name not in known
+    ]
+    if wrong:
+        raise ConfigError(wrong)
     parameters = {**parameters, **given}
     return read_template(document, file.parent, parameters, region=scope.region, account=scope.account), document
 
@@ -152,8 +158,8 @@ class _Overrides:
         for owner in [item for item in self.known.values() if item.type == SERVERLESS and id_.startswith(item.id)]:
             parts, problems = expand(owner)
             if not problems and id_ in [part.id for part in parts]:
-                del self.known[owner.id]
-                self.known.update({part.id: part for part in parts})
+                kept = [parts if item is owner else [item] for item in self.known.values()]
+                self.known = {item.id: item for items in kept for item in items}
 
     def _change(self, declared: Declared, changes: Mapping[Path, tuple[Any, Path]]) -> None:
         """The resource with its changes, each placed where the override stands."""
@@ -175,10 +181,11 @@ class _Overrides:
         self._put(declared)
 
     def _put(self, declared: Declared) -> None:
-        made, told = evaluated(declared, self.template.scope)
-        self.problems += map(_as_problem, told)
-        if made is not None:
-            self.known[declared.id] = made
+        made = evaluate(declared, self.template.scope)
+        self.problems += made.problems
+        self.template.warnings += made.warnings
+        if made.declared is not None:
+            self.known[declared.id] = made.declared
 
 
 def _leaves(properties: Mapping[str, Any], at: Path, path: Path = ()) -> list[tuple[Path, tuple[Any, Path]]]:
