@@ -51,6 +51,7 @@ class _Environment:
 
     id: str
     stream: str
+    generation: int
     init_ms: float | None = field(default=None)
 
 
@@ -84,6 +85,7 @@ class InlineFunction:
         self._handler: Handler | None = None
         self._code: Code | None = None
         self._variables: Variables | None = None
+        self._generation = 0
         self._idle: list[_Environment] = []
         self.resource = resource
 
@@ -132,8 +134,7 @@ class InlineFunction:
             payload = came.payload
         usage = Usage(self._took(began, failure), environment.init_ms, None, environment.id)
         environment.init_ms = None
-        if self._handler is not None:
-            self._idle.append(environment)
+        self._release(environment)
         if failure and failure.kind is not FailureKind.INIT:  # that one was told when it happened
             self._log.failed(environment.id, invocation.request_id, failure)
         self._log.end(environment.id, invocation.request_id, usage, failure)
@@ -143,6 +144,7 @@ class InlineFunction:
         """Have the code loaded anew; invocations that run go on with the old."""
         if self._given_handler is None and self._code is not None:
             self._handler = None
+            self._generation += 1
             self._code.forget()
             self._end_environments("reload")
 
@@ -161,7 +163,7 @@ class InlineFunction:
 
     def _new(self) -> _Environment:
         id = self._identifiers.hex(32)
-        environment = _Environment(id, log_stream(self._clock.now(), id))
+        environment = _Environment(id, log_stream(self._clock.now(), id), self._generation)
         if self._variables is None:
             self._variables = Variables(merged(function_variables(self.resource, environment.stream), self._given))
             self._variables.begin()
@@ -172,10 +174,19 @@ class InlineFunction:
             return self.resource.Timeout * 1000.0
         return float(self._clock.now() - began)
 
+    def _release(self, environment: _Environment) -> None:
+        if environment.generation != self._generation:
+            self._end(environment, "reload")
+        elif self._handler is not None:
+            self._idle.append(environment)
+
     def _end_environments(self, reason: str) -> None:
         ended, self._idle = self._idle, []
         for environment in ended:
-            self._journal.append(EnvironmentEnded(self._clock.now(), self.id, environment.id, reason))
+            self._end(environment, reason)
+
+    def _end(self, environment: _Environment, reason: str) -> None:
+        self._journal.append(EnvironmentEnded(self._clock.now(), self.id, environment.id, reason))
 
     def _presence(self, environment: _Environment, invocation: Invocation | None = None) -> Presence:
         assert self._variables is not None

@@ -109,7 +109,6 @@ class ProcessFunction:
         """Run the handler once in a free environment, or in a new one."""
         invocation.began()
         environment = self._take()
-        environment.request_id = invocation.request_id
         try:
             reply = await self._serve(environment, invocation)
         except OSError as error:
@@ -118,7 +117,6 @@ class ProcessFunction:
         except BaseException:
             self._end(environment, "stop")
             raise
-        environment.request_id = None
         self._release(environment)
         return reply
 
@@ -222,8 +220,10 @@ class ProcessFunction:
 
     async def _call(self, environment: Environment, invocation: Invocation, spent_ms: float) -> Outcome:
         within = self.resource.Timeout - spent_ms / 1000
+        environment.request_id = invocation.request_id
         async with self._clock.hold():
             outcome = await environment.invoke(invocation, self._limits(), within=within)
+        environment.request_id = None
         if not environment.is_loaded:
             assert outcome.failure is not None
             self._died(environment, "timeout" if outcome.failure.kind is FailureKind.TIMEOUT else "exit")
