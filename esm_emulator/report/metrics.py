@@ -1,15 +1,13 @@
 """The metrics of mappings, functions and queues under CloudWatch's names (contract section 9), from the journal.
 
 Sums are over the whole run; ages and concurrencies are maxima, counts of messages are as they are now. Everything is
-reckoned from facts alone, so a saved journal gives the same numbers as the run did. A message that is hidden or delayed
-comes back by itself: :meth:`Metrics.advance` lets time pass without a fact.
+reckoned from facts alone, in time linear in them, so a saved journal gives the same numbers as the run did. A message
+that is hidden or delayed comes back by itself: :meth:`Metrics.advance` lets time pass without a fact.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from esm_emulator.journal import (
@@ -32,14 +30,16 @@ from esm_emulator.journal import (
     MessageRedelivered,
     MessageSent,
     PollersChanged,
+    PropertySet,
     QueueCreated,
     QueuePurged,
     QueueRemoved,
     ResponseJudged,
     VisibilityChanged,
 )
+from esm_emulator.report.depths import BACK_OF_QUEUE, Depths
 
-__all__ = ["FUNCTION_METRICS", "MAPPING_METRICS", "QUEUE_METRICS", "Metrics", "over_time"]
+__all__ = ["FUNCTION_METRICS", "MAPPING_METRICS", "QUEUE_METRICS", "Metrics", "over_time", "statistic"]
 
 QUEUE_METRICS: dict[str, str] = {
     "messages": "now: visible, in flight and delayed together",
@@ -48,7 +48,7 @@ QUEUE_METRICS: dict[str, str] = {
     "ApproximateNumberOfMessagesDelayed": "now",
     "ApproximateNumberOfGroupsWithInflightMessages": "now, FIFO",
     "ApproximateAgeOfOldestMessage": "maximum, seconds; in a dead-letter queue since the move (DLQ-4, DLQ-8)",
-    "NumberOfMessagesSent": "sum; without moves to a dead-letter queue (DLQ-10)",
+    "NumberOfMessagesSent": "sum; without moves to a dead-letter queue (DLQ-10) and duplicates",
     "NumberOfMessagesReceived": "sum; a message counts at each receive (MET-10)",
     "NumberOfMessagesDeleted": "sum",
     "NumberOfEmptyReceives": "sum",
@@ -69,49 +69,41 @@ FUNCTION_METRICS: dict[str, str] = {
     "Invocations": "sum; without throttled tries (MET-6)",
     "Errors": "sum: function errors",
     "Throttles": "sum; a retry counts again",
+    "RecursiveInvocationsDropped": "sum: tries that the recursion guard refused (FAIL-16)",
     "Timeouts": "sum: errors by timeout",
     "Duration": "sum, ms; without cold starts (RUN-8)",
     "DurationMaximum": "maximum, ms",
+    "DurationAverage": "average, ms",
     "ConcurrentExecutions": "maximum",
     "ColdStarts": "sum: execution environments started",
 }
-_BACK = 3  # receives after which a message no longer counts for the age of the oldest (DLQ-8)
+_RECURSION = "RecursiveInvocationException"
 
 
-@dataclass(slots=True)
-class _Message:
-    queue: str
-    arrived_at: int
-    visible_at: int
-    kind: str  # visible | hidden | delayed
-    group: str | None
-    receives: int = 0
-    aside: bool = False
-
-
-@dataclass(slots=True)
-class _Queue:
-    numbers: dict[str, float]
-    count: dict[str, int] = field(default_factory=lambda: {"visible": 0, "hidden": 0, "delayed": 0})
-    groups: dict[str, int] = field(default_factory=dict)  # messages in flight by group
-    oldest: list[tuple[int, str]] = field(default_factory=list)  # heap of (arrival, id), some of them gone
-    steps_back: bool = False
+def statistic(metric: str) -> str:
+    """How the values of a metric add up: ``sum``, ``maximum``, ``average``, or ``now``."""
+    text = {**QUEUE_METRICS, **MAPPING_METRICS, **FUNCTION_METRICS}[metric]
+    return text.replace(",", ":").replace(";", ":").split(":")[0]
 
 
 class Metrics:
     """Reads facts one after the other; ``now`` is the time of the latest."""
 
     def __init__(self) -> None:
-        self.now = 0
+        self.depths = Depths()
         self.concurrent: dict[str, int] = {}
         self.running_pollers: dict[str, int] = {}
-        self._queues: dict[str, _Queue] = {}
+        self._queues: dict[str, dict[str, float]] = {}
         self._functions: dict[str, dict[str, float]] = {}
         self._mappings: dict[str, dict[str, float]] = {}
         self._provisioned: set[str] = set()
-        self._messages: dict[str, _Message] = {}
+        self._redrive: dict[str, dict[str, Any]] = {}
         self._filtered: set[str] = set()
-        self._returns: list[tuple[int, str]] = []  # heap of (visible_at, id), some of them superseded
+
+    @property
+    def now(self) -> int:
+        """The latest time that it was told (epoch ms)."""
+        return self.depths.now
 
     @classmethod
     def of(cls, journal: Iterable[Fact]) -> Metrics:
@@ -130,191 +122,143 @@ class Metrics:
 
     def advance(self, now: int) -> None:
         """Let time pass: what was hidden or delayed until then is visible again."""
-        self.now = max(self.now, now)
-        while self._returns and self._returns[0][0] <= self.now:
-            at, id = heapq.heappop(self._returns)
-            message = self._messages.get(id)
-            if message is not None and message.kind != "visible" and message.visible_at == at:
-                self._become(message, "visible")
+        self.depths.advance(now)
+
+    def forget_maxima(self) -> None:
+        """Look for maxima anew from here on, as at the border of a period."""
+        self.depths.forget_peaks()
+        for id_, numbers in self._functions.items():
+            numbers["ConcurrentExecutions"] = self.concurrent.get(id_, 0)
+            numbers["DurationMaximum"] = 0
+        for id_, numbers in self._mappings.items():
+            for name in ("pollers", "ProvisionedPollers"):
+                numbers[name] = self.running_pollers.get(id_, 0)
 
     # --- results ----------------------------------------------------------------------------------------------
 
     @property
     def queues(self) -> dict[str, dict[str, Any]]:
         """Every queue's metrics by its logical id."""
-        return {id: self._queue_now(queue) for id, queue in self._queues.items()}
+        return {id_: self._queue_now(id_, numbers) for id_, numbers in self._queues.items()}
 
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
         """Every function's metrics by its logical id."""
-        return {id: _tidy(numbers) for id, numbers in self._functions.items()}
+        return {id_: _tidy(_with_average(numbers)) for id_, numbers in self._functions.items()}
 
     @property
     def mappings(self) -> dict[str, dict[str, Any]]:
         """Every mapping's metrics by its logical id."""
         return {
-            id: _tidy({k: v for k, v in numbers.items() if k != "ProvisionedPollers" or id in self._provisioned})
-            for id, numbers in self._mappings.items()
+            id_: _tidy({k: v for k, v in numbers.items() if k != "ProvisionedPollers" or id_ in self._provisioned})
+            for id_, numbers in self._mappings.items()
         }
 
     def age_of_oldest(self, queue: str) -> int:
         """Milliseconds since the oldest message of a queue came, as SQS counts it now (DLQ-4, DLQ-8)."""
-        first = self._oldest(self._queues[queue])
-        return 0 if first is None else self.now - first
+        return self.depths.age_of_oldest(queue)
 
-    def _queue_now(self, queue: _Queue) -> dict[str, Any]:
-        self._note_age(queue)
-        count = queue.count
-        numbers = {
-            "messages": sum(count.values()),
-            "ApproximateNumberOfMessagesVisible": count["visible"],
-            "ApproximateNumberOfMessagesNotVisible": count["hidden"],
-            "ApproximateNumberOfMessagesDelayed": count["delayed"],
-            "ApproximateNumberOfGroupsWithInflightMessages": len(queue.groups),
-        }
-        return _tidy(queue.numbers | numbers)
-
-    # --- messages ---------------------------------------------------------------------------------------------
-
-    def _arrive(self, id: str, queue_id: str, at: int, visible_at: int, group: str | None = None) -> None:
-        queue = self._queue(queue_id)
-        message = _Message(queue_id, at, visible_at, "", group)
-        self._messages[id] = message
-        heapq.heappush(queue.oldest, (at, id))
-        self._become(message, "delayed" if visible_at > at else "visible")
-        if visible_at > at:
-            heapq.heappush(self._returns, (visible_at, id))
-
-    def _leave(self, id: str) -> _Message | None:
-        message = self._messages.get(id)
-        if message is not None:
-            self._note_age(self._queues[message.queue])
-            self._become(message, "")
-            del self._messages[id]
-        return message
-
-    def _hide(self, id: str, visible_at: int) -> None:
-        message = self._messages.get(id)
-        if message is None:
-            return
-        message.visible_at = visible_at
-        if visible_at > self.now:
-            self._become(message, "hidden")
-            heapq.heappush(self._returns, (visible_at, id))
-        else:
-            self._become(message, "visible")
-
-    def _become(self, message: _Message, kind: str) -> None:
-        queue = self._queues[message.queue]
-        if message.kind:
-            queue.count[message.kind] -= 1
-        if kind:
-            queue.count[kind] += 1
-        if message.group is not None:
-            change = (kind == "hidden") - (message.kind == "hidden")
-            left = queue.groups.get(message.group, 0) + change
-            if left:
-                queue.groups[message.group] = left
-            else:
-                queue.groups.pop(message.group, None)
-        message.kind = kind
-
-    def _oldest(self, queue: _Queue) -> int | None:
-        heap = queue.oldest
-        while heap:
-            at, id = heap[0]
-            message = self._messages.get(id)
-            if message is not None and message.arrived_at == at and not message.aside:
-                return at
-            heapq.heappop(heap)
-        return None
-
-    def _note_age(self, queue: _Queue) -> None:
-        first = self._oldest(queue)
-        if first is not None:
-            age = (self.now - first) / 1_000
-            queue.numbers["ApproximateAgeOfOldestMessage"] = max(age, queue.numbers["ApproximateAgeOfOldestMessage"])
+    def _queue_now(self, id_: str, numbers: dict[str, float]) -> dict[str, Any]:
+        depth = self.depths.queue(id_)
+        return _tidy(
+            numbers
+            | {
+                "messages": depth.messages,
+                "ApproximateNumberOfMessagesVisible": depth.visible,
+                "ApproximateNumberOfMessagesNotVisible": depth.hidden,
+                "ApproximateNumberOfMessagesDelayed": depth.delayed,
+                "ApproximateNumberOfGroupsWithInflightMessages": len(depth.groups),
+                "ApproximateAgeOfOldestMessage": self.depths.peak_age(id_) / 1_000,
+            }
+        )
 
     # --- facts ------------------------------------------------------------------------------------------------
 
     def _deployed(self, fact: Deployed) -> None:
-        for id, resource in fact.resources.items():
+        for id_, resource in fact.resources.items():
             kind, properties = resource["Type"], resource["Properties"]
             if kind.endswith("Queue"):
-                policy = properties.get("RedrivePolicy") or {}
-                fifo = properties.get("FifoQueue")
-                self._queue(id).steps_back = not fifo and policy.get("maxReceiveCount", 0) > _BACK
+                self._queue(id_)
+                if not properties.get("FifoQueue"):
+                    self._redrive[id_] = dict(properties.get("RedrivePolicy") or {})
+                    self._set_back(id_)
             elif kind.endswith("EventSourceMapping"):
-                self._mapping(id)
+                self._mapping(id_)
                 if properties.get("ProvisionedPollerConfig"):
-                    self._provisioned.add(id)
+                    self._provisioned.add(id_)
             elif kind.endswith("Function"):
-                self._function(id)
+                self._function(id_)
+
+    def _property(self, fact: PropertySet) -> None:
+        id_, _, path = fact.target.partition(".")
+        if id_ not in self._redrive or not path.startswith("RedrivePolicy"):
+            return
+        name = path.removeprefix("RedrivePolicy").removeprefix(".")
+        if name:
+            self._redrive[id_][name] = fact.value
+        else:
+            self._redrive[id_] = dict(fact.value or {})
+        self._set_back(id_)
+
+    def _set_back(self, queue: str) -> None:
+        most = self._redrive[queue].get("maxReceiveCount") or 0
+        self.depths.queue(queue).steps_back = int(most) > BACK_OF_QUEUE
 
     def _created(self, fact: QueueCreated) -> None:
         self._queue(fact.queue)
 
     def _sent(self, fact: MessageSent) -> None:
-        numbers = self._queue(fact.queue).numbers
+        numbers = self._queue(fact.queue)
         numbers["NumberOfMessagesSent"] += 1
         numbers["SentMessageSize"] += fact.size
-        self._arrive(fact.message, fact.queue, fact.at, fact.visible_at, fact.group)
+        self.depths.arrive(fact.message, fact.queue, fact.visible_at, fact.group)
 
     def _deduplicated(self, fact: MessageDeduplicated) -> None:
-        numbers = self._queue(fact.queue).numbers
-        numbers["NumberOfMessagesSent"] += 1
-        numbers["NumberOfDeduplicatedSentMessages"] += 1
+        self._queue(fact.queue)["NumberOfDeduplicatedSentMessages"] += 1
 
     def _received(self, fact: MessageReceived) -> None:
-        self._queue(fact.queue).numbers["NumberOfMessagesReceived"] += 1
-        if fact.message not in self._messages:
-            self._arrive(fact.message, fact.queue, fact.at, fact.at)
-        self._hide(fact.message, fact.visible_at)
-        message = self._messages[fact.message]
-        message.receives += 1
-        queue = self._queues[message.queue]
-        if queue.steps_back and message.receives >= _BACK and not message.aside:
-            self._note_age(queue)
-            message.aside = True
+        self._queue(fact.queue)["NumberOfMessagesReceived"] += 1
+        self.depths.receive(fact.message, fact.queue, fact.visible_at)
         if fact.consumer is not None:
             self._mapping(_mapping_of(fact.consumer))["PolledEventCount"] += 1
 
     def _visibility(self, fact: VisibilityChanged) -> None:
-        self._hide(fact.message, fact.visible_at)
+        self.depths.hide(fact.message, fact.visible_at)
 
     def _handed_back(self, fact: MessageHandedBack) -> None:
-        if fact.queue not in self._queues:
-            self._hide(fact.message, fact.at)
+        self.depths.hide(fact.message, fact.at)
 
     def _deleted(self, fact: MessageDeleted) -> None:
-        self._queue(fact.queue).numbers["NumberOfMessagesDeleted"] += 1
-        self._leave(fact.message)
-        if fact.consumer is not None and fact.message not in self._filtered:
+        self._queue(fact.queue)["NumberOfMessagesDeleted"] += 1
+        self.depths.leave(fact.message)
+        if fact.message in self._filtered:
+            self._filtered.remove(fact.message)
+        elif fact.consumer is not None:
             self._mapping(_mapping_of(fact.consumer))["DeletedEventCount"] += 1
 
     def _redelivered(self, fact: MessageRedelivered) -> None:
-        self._leave(fact.message)
-        self._arrive(fact.message, fact.queue, fact.at, fact.at)
+        self._queue(fact.queue)
+        group = self.depths.leave(fact.message)
+        self.depths.arrive(fact.message, fact.queue, fact.at, group)
 
     def _dead_lettered(self, fact: MessageDeadLettered) -> None:
-        left = self._leave(fact.message)
         self._queue(fact.to)
-        self._arrive(fact.message, fact.to, fact.at, fact.at, left.group if left else None)
+        group = self.depths.leave(fact.message)
+        self.depths.arrive(fact.message, fact.to, fact.at, group)
 
     def _moved(self, fact: MessageMoved) -> None:
-        left = self._leave(fact.message)
         self._queue(fact.to)
-        self._arrive(fact.new_message, fact.to, fact.at, fact.at, left.group if left else None)
+        group = self.depths.leave(fact.message)
+        self.depths.arrive(fact.new_message, fact.to, fact.at, group)
 
     def _expired(self, fact: MessageExpired) -> None:
-        self._leave(fact.message)
+        self.depths.leave(fact.message)
 
     def _purged(self, fact: QueuePurged | QueueRemoved) -> None:
-        for id in fact.messages:
-            self._leave(id)
+        self.depths.leave_all(fact.messages)
 
     def _empty(self, fact: EmptyReceives) -> None:
-        self._queue(fact.queue).numbers["NumberOfEmptyReceives"] += fact.count
+        self._queue(fact.queue)["NumberOfEmptyReceives"] += fact.count
 
     def _filtered_out(self, fact: MessageFiltered) -> None:
         self._filtered.add(fact.message)
@@ -337,14 +281,17 @@ class Metrics:
         self._mapping(fact.mapping)["InvokedEventCount"] += len(fact.messages)
 
     def _throttled(self, fact: InvocationThrottled) -> None:
-        self._function(fact.function)["Throttles"] += 1
+        refused = "RecursiveInvocationsDropped" if fact.reason == _RECURSION else "Throttles"
+        if refused != "Throttles" or _is_throttle(fact.reason):
+            self._function(fact.function)[refused] += 1
         numbers = self._mapping(fact.mapping)
         numbers["InvokedEventCount"] += len(fact.messages)
         numbers["FailedInvokeEventCount"] += len(fact.messages)
 
     def _ended(self, fact: InvocationEnded) -> None:
         numbers = self._function(fact.function)
-        self.concurrent[fact.function] -= 1
+        self.concurrent[fact.function] = max(0, self.concurrent.get(fact.function, 0) - 1)
+        numbers["Ended"] += 1
         numbers["Duration"] += fact.duration_ms
         numbers["DurationMaximum"] = max(numbers["DurationMaximum"], fact.duration_ms)
         numbers["Errors"] += fact.outcome != "success"
@@ -358,19 +305,18 @@ class Metrics:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _queue(self, id: str) -> _Queue:
-        if id not in self._queues:
-            self._queues[id] = _Queue(dict.fromkeys(QUEUE_METRICS, 0))
-        return self._queues[id]
+    def _queue(self, id_: str) -> dict[str, float]:
+        return self._queues.setdefault(id_, dict.fromkeys(QUEUE_METRICS, 0))
 
-    def _function(self, id: str) -> dict[str, float]:
-        return self._functions.setdefault(id, dict.fromkeys(FUNCTION_METRICS, 0))
+    def _function(self, id_: str) -> dict[str, float]:
+        return self._functions.setdefault(id_, dict.fromkeys((*FUNCTION_METRICS, "Ended"), 0))
 
-    def _mapping(self, id: str) -> dict[str, float]:
-        return self._mappings.setdefault(id, dict.fromkeys(MAPPING_METRICS, 0))
+    def _mapping(self, id_: str) -> dict[str, float]:
+        return self._mappings.setdefault(id_, dict.fromkeys(MAPPING_METRICS, 0))
 
     _readers: ClassVar[dict[type[Fact], Callable[..., None]]] = {
         Deployed: _deployed,
+        PropertySet: _property,
         QueueCreated: _created,
         MessageSent: _sent,
         MessageDeduplicated: _deduplicated,
@@ -421,6 +367,17 @@ def over_time(journal: Iterable[Fact], step_ms: int = 60_000) -> Iterator[tuple[
 
 def _mapping_of(consumer: str) -> str:
     return consumer.rsplit("/", 1)[0]
+
+
+def _is_throttle(reason: str) -> bool:
+    """Whether a refusal is a throttle (CONC-11), and not a failure of the service (FAIL-13)."""
+    return reason == "TooManyRequestsException" or not reason.endswith("Exception")
+
+
+def _with_average(numbers: dict[str, float]) -> dict[str, float]:
+    ended = numbers["Ended"]
+    average = numbers["Duration"] / ended if ended else 0
+    return {name: average if name == "DurationAverage" else numbers[name] for name in FUNCTION_METRICS}
 
 
 def _tidy(numbers: dict[str, float]) -> dict[str, Any]:
