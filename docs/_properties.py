@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from pydantic.fields import FieldInfo
 
-from esm_emulator.resources import EventSourceMapping, Function, Queue, Resource
+from esm_emulator.resources import EventSourceMapping, Function, Queue, Resource, resources_schema
 from esm_emulator.resources.parts import Part
 
 __all__ = ["property_tables"]
@@ -18,6 +18,7 @@ TYPES: dict[str, type[Resource]] = {
     "AWS::Lambda::Function": Function,
     "AWS::Lambda::EventSourceMapping": EventSourceMapping,
 }
+SCHEMA = resources_schema()
 
 
 def property_tables() -> str:
@@ -26,19 +27,24 @@ def property_tables() -> str:
 
 
 def _table(name: str, model: type[Resource]) -> str:
-    rows = list(_rows("", model))
+    rows = list(_rows("", name, model))
     return f"### `{name}`\n\n| property | default | limits | |\n|---|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
-def _rows(prefix: str, model: type[Part]) -> Iterator[str]:
+def _rows(prefix: str, definition: str, model: type[Part]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         if name in Resource.model_fields:
             continue
         part = _part(field.annotation)
-        about = field.description or (part.__doc__ if part else "") or ""
+        about = _described(definition, name) or (part.__doc__ if part else "") or ""
         yield f"| `{prefix}{name}` | {_default(field, part)} | {_limits(field)} | {_prose(about)} |"
         if part:
-            yield from _rows(f"{prefix}{name}.", part)
+            yield from _rows(f"{prefix}{name}.", part.__name__, part)
+
+
+def _described(definition: str, name: str) -> str:
+    properties = SCHEMA["$defs"][definition]["properties"]
+    return str(properties[name].get("description", ""))
 
 
 def _part(annotation: object) -> type[Part] | None:
