@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from history import History
 
 from esm_emulator.report.messages import Messages
+from tests.report.history import History
 
 
 def only(history):

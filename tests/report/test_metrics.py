@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from history import DAY, DEPLOYED, History, T, deployed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from esm_emulator.report.metrics import (
     over_time,
     statistic,
 )
+from tests.report.history import DAY, DEPLOYED, History, T, deployed
 
 
 def queue(history, id_="Orders", at=None):

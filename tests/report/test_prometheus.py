@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from history import History, T
-
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.prometheus import to_prometheus
+from tests.report.history import History, T
 
 SAMPLE = re.compile(r'esm_(queue|function|mapping)_[a-z0-9_]+\{\1="(\\.|[^"\\])*"\} -?[0-9.e+-]+')
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from history import History, T
-
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.series import Series
+from tests.report.history import History, T
 
 
 def busy():
