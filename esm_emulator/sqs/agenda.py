@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
+from itertools import chain
 from typing import Generic, TypeVar
 
 __all__ = ["NEVER", "Agenda"]
@@ -83,6 +84,11 @@ class Agenda(Generic[T]):
         self._heap.clear()
 
     def _copy(self) -> None:
-        self._run = deque(entry for entry in self._run if self._valid(entry[0], entry[2]))
-        self._heap = [entry for entry in self._heap if self._valid(entry[0], entry[2])]
-        heapify(self._heap)
+        """Keep what holds, each once: an item that went back to an earlier key has two entries there."""
+        entries = sorted(chain(self._run, self._heap))
+        self._run = deque(
+            entry
+            for entry, before in zip(entries, chain([None], entries), strict=False)
+            if entry != before and self._valid(entry[0], entry[2])
+        )
+        self._heap = []

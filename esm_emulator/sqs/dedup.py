@@ -19,12 +19,11 @@ __all__ = ["Attempt", "First", "Recent", "dedup_id", "dedup_key"]
 T = TypeVar("T")
 
 
-class First(NamedTuple):
-    """The send that came first with a deduplication id."""
+First = tuple[int, str, str]
+"""The send that came first with a deduplication id: when, its message id, its sequence number.
 
-    at: int
-    message_id: str
-    sequence_number: str
+A plain tuple: the garbage collector looks once at one of atoms, and at anything else for as long as it is remembered.
+"""
 
 
 class Attempt(NamedTuple):
@@ -45,21 +44,20 @@ class Recent(Generic[T]):
 
     def __init__(self) -> None:
         self._values: dict[str, tuple[int, T]] = {}
-        self._order: deque[tuple[int, str]] = deque()
+        self._order: deque[str] = deque()
 
     def get(self, key: str, now: int, window_ms: int) -> T | None:
         """The value that was put less than ``window_ms`` ago."""
         order, values = self._order, self._values
-        while order and order[0][0] + window_ms <= now:
-            at, old = order.popleft()
-            if old in values and values[old][0] == at:
-                del values[old]
-        return values[key][1] if key in values else None
+        while order and ((oldest := values.get(order[0])) is None or oldest[0] + window_ms <= now):
+            values.pop(order.popleft(), None)
+        entry = values.get(key)
+        return None if entry is None else entry[1]
 
     def put(self, key: str, value: T, now: int) -> None:
         """Remember a value from now on."""
         self._values[key] = (now, value)
-        self._order.append((now, key))
+        self._order.append(key)
 
     def clear(self) -> None:
         """Forget everything (FIFO-15: PurgeQueue)."""

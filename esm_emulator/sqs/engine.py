@@ -241,7 +241,7 @@ class Engine:
         self._region.settle(queue, now)
         full = queue.in_flight >= self._region.in_flight_limit(queue)
         at = queue.wake_at if full else queue.ready_at(now)
-        return None if at == NEVER else max(at, now)
+        return None if at == NEVER else at
 
     # --- move tasks -----------------------------------------------------------------------------------------
 

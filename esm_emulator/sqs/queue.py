@@ -101,6 +101,7 @@ class Queue(ABC):
         self.visibility_ms = settings.visibility_timeout * 1000
         self.delay_ms = settings.delay_seconds * 1000
         self.retention_ms = settings.message_retention_period * 1000
+        self._hidden.clear()
         for message in self.messages.values():  # those that would have expired first may have been dropped
             if message.state is not _READY:
                 self._hide(message)
@@ -159,6 +160,8 @@ class Queue(ABC):
 
     def hide(self, message: StoredMessage, visible_at: int, now: int) -> None:
         """Put a message in flight or leave it there, until ``visible_at``; visible at once when that has come."""
+        if message.state is _IN_FLIGHT and message.visible_at == visible_at:
+            return
         message.visible_at = visible_at
         if visible_at <= now:
             self.show(message)

@@ -26,8 +26,9 @@ def send(region: Region, queue: Queue, message: NewMessage, now: int) -> Sent:
     md5_of_message_attributes = md5_of_attributes(message.attributes) if message.attributes else None
     dedup = dedup_id(message, body) if queue.fifo else None
     if dedup is not None and (first := _first(region, queue, message, dedup, now)) is not None:
-        region.facts.append(MessageDeduplicated(now, queue.id, first.message_id, dedup, first.at, message.label))
-        return Sent(first.message_id, md5_of_body, md5_of_message_attributes, first.sequence_number, deduplicated=True)
+        first_sent_at, message_id, sequence_number = first
+        region.facts.append(MessageDeduplicated(now, queue.id, message_id, dedup, first_sent_at, message.label))
+        return Sent(message_id, md5_of_body, md5_of_message_attributes, sequence_number, deduplicated=True)
     # per-message delays are a standard queue's: a FIFO queue accepts 0 and applies its own (FIFO-16)
     delay_ms = queue.delay_ms if message.delay_ms is None or queue.fifo else message.delay_ms
     stored = StoredMessage(
@@ -50,7 +51,7 @@ def send(region: Region, queue: Queue, message: NewMessage, now: int) -> Sent:
     queue.admit(stored, now)
     if isinstance(queue, FifoQueue) and dedup is not None:
         key = dedup_key(message, dedup, queue.settings)
-        queue.sends.put(key, First(now, stored.id, stored.sequence_number or ""), now)
+        queue.sends.put(key, (now, stored.id, stored.sequence_number or ""), now)
     region.facts.append(
         MessageSent(
             now,

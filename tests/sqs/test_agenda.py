@@ -47,3 +47,14 @@ def test_stale_entries_do_not_pile_up():
         agenda.push(10**6 - number if number % 2 else number, number, number, len(living))
     assert len(agenda._run) + len(agenda._heap) <= 2 * len(living) + 1025
     assert agenda.pop() == 0
+
+
+def test_an_item_that_goes_to_and_fro_does_not_pile_up():
+    """Entries that hold again, because the item came back to an earlier key, are kept once."""
+    place = {"item": 0}
+    agenda = Agenda(lambda key, item: place[item] == key)
+    for number in range(20_000):
+        place["item"] = number % 3
+        agenda.push(place["item"], 1, "item", 1)
+    assert len(agenda._run) + len(agenda._heap) <= 1027
+    assert (agenda.next(), agenda.pop()) == (place["item"], "item")

@@ -188,6 +188,18 @@ def test_delay_beyond_retention_never_arrives(desk):
     assert desk.bodies(queue) == ["a-x"]
 
 
+def test_group_may_be_held_back_and_come_again(desk):
+    """A group whose next message is still delayed when the first expires waits for it, and keeps its turn."""
+    queue = desk.create("q.fifo", message_retention_period=60)
+    fill(desk, queue, "a-1")
+    desk.configure(queue, delay_seconds=50)
+    desk.at(20)
+    fill(desk, queue, "a-2")
+    assert desk.receivable(queue) == 20
+    assert desk.at(60).receivable(queue) == 70
+    assert desk.at(70).bodies(queue) == ["a-2"]
+
+
 def test_purge_frees_the_groups(desk, queue):
     """After a purge a group that was locked is not (SQS-30)."""
     fill(desk, queue, "a-1", "a-2")
