@@ -229,7 +229,11 @@ def _patch(loop: VirtualLoop) -> None:
 
 def end_all(loop: VirtualLoop) -> None:
     """End every agent of ``loop`` that is left, in the order in which they came: the run is over."""
-    for agent in list(loop.agents):
-        if not agent.over:
-            agent.kill()
-    loop.agents.clear()
+    if loop.agents:
+        with in_run(loop):
+            for agent in list(loop.agents):
+                if not agent.over:
+                    agent.kill()
+        loop.agents.clear()
+    for spare in loop.spare_loops:
+        spare.close()

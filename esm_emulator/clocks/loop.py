@@ -154,7 +154,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.until: Callable[[], bool] | None = None
         self.limit_us: int | None = None
         self.may_end = False
-        self.softly_waiting = 0
+        self.softly_waiting: set[Agent] = set()
         self.agents: dict[Agent, None] = {}
         self.running: Agent | None = None
         self.patched = False
@@ -242,6 +242,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             future.add_done_callback(self.release)
         return future
 
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """As ever; the clock is held until its threads have ended."""
+        key = object()
+        self.hold(key, lambda: "the executor's shutdown")
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            self.release(key)
+
     # running
 
     def run_forever(self) -> None:
@@ -311,7 +320,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Nothing is runnable: wait, stop or skip."""
         if self._holds:
             return self._wait(None)
-        if self.softly_waiting and self._grace_left > 0 and _others_live():
+        if self.softly_waiting and self._grace_left > 0 and self._others_may_wake():
             found = self._wait_softly()
             if found or self._ready:  # type: ignore[attr-defined]
                 return found
@@ -362,6 +371,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         if not found and not self._ready:  # type: ignore[attr-defined]
             self._grace_left -= monotonic() - began
         return found
+
+    def _others_may_wake(self) -> bool:
+        """Whether an agent waits to be notified, and who does it may be a thread that is not ours."""
+        own = any(agent.thread is not None and agent not in self.softly_waiting for agent in self.agents)
+        return not own and _others_live()
 
     def _write_to_self(self) -> None:
         # Called after every call_soon_threadsafe: a byte through the pipe is needed only by one who really waits

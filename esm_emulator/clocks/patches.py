@@ -176,20 +176,20 @@ class _WallClock:
     def __init__(self) -> None:
         self._travel: Any = None
         self._traveler: Any = None
+        self._suspended: list[Any] = []  # journeys of handlers that wait while nothing runs
 
     def apply(self) -> None:
         time_machine = _time_machine()
         self._travel = time_machine.travel(0, tick=False)
         self._traveler = self._travel.start()
         self._traveler.time_ns = self._time_ns
-        self._traveler.time = lambda: self._time_ns() / 1_000_000_000
+        time_machine.traveller_stack.extend(self._suspended)
 
     def undo(self) -> None:
-        stack = _stack()
-        if stack[-1] is not self._traveler and self._traveler in stack:
-            # a handler that waits has a journey of its own under way, or a test began one in the middle of ours
-            stack.remove(self._traveler)
-            stack.append(self._traveler)
+        stack = _time_machine().traveller_stack
+        above = stack.index(self._traveler) + 1
+        self._suspended = stack[above:]
+        del stack[above:]
         self._travel.stop()
         self._travel = self._traveler = None
 
@@ -197,9 +197,12 @@ class _WallClock:
         agent = current()
         if agent is not None:
             return agent.loop.wall_us * 1_000
-        stack = _stack()
+        time_machine = _time_machine()
+        stack = time_machine.traveller_stack
+        # what a test has set is beneath; and a thread may ask just when the run has ended
         beneath = stack.index(self._traveler) - 1 if self._traveler in stack else -1
-        time_ns: int = stack[beneath].time_ns() if beneath >= 0 else _time_machine().escape_hatch.time.time_ns()
+        time = stack[beneath] if beneath >= 0 else time_machine.escape_hatch.time
+        time_ns: int = time.time_ns()
         return time_ns
 
 
@@ -208,11 +211,6 @@ def _time_machine() -> Any:
     import time_machine  # noqa: PLC0415
 
     return time_machine
-
-
-def _stack() -> list[Any]:
-    stack: list[Any] = _time_machine().traveller_stack
-    return stack
 
 
 class _Taken:

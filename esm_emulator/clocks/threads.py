@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, TypeVar
 
-from esm_emulator.clocks import waits
+from esm_emulator.clocks import nested, waits
 from esm_emulator.clocks.agents import Agent, Wait, become, current
 from esm_emulator.clocks.loop import VirtualLoop
 
@@ -38,6 +38,10 @@ _start = threading.Thread.start
 _join = threading.Thread.join
 _submit = ThreadPoolExecutor.submit
 _shutdown = ThreadPoolExecutor.shutdown
+
+
+class _RunOver(SystemExit):
+    """Thrown into a thread where it waits, when the run is over."""
 
 
 class ThreadAgent(Agent):
@@ -83,6 +87,8 @@ class ThreadAgent(Agent):
         try:
             if self._end is None:
                 run()
+        except _RunOver:
+            pass  # threading, and pytest, would tell of it
         finally:
             become(None)
             self.finished = True
@@ -96,17 +102,27 @@ class ThreadAgent(Agent):
             self._joiners.append(wait)
 
     def kill(self) -> None:
-        """End it because the run is over: ``SystemExit`` where it waits, which ends a thread without a word."""
-        self.end(SystemExit())
+        """End it because the run is over."""
+        self.end(_RunOver())
 
     def _run(self, woken: bool) -> None:
         self._woken, self._away = woken, True
         self._mine.release()
-        if not self._back.acquire(timeout=DAEMON_S if self._thread.daemon else -1):
-            with self._turn:
-                self._let_go_for_good = self._away
-            if not self._let_go_for_good:
-                self._back.acquire()
+        may_go = self._thread.daemon or self._end is not None
+        try:
+            # Not for ever at a time: the watchdog interrupts between two instructions only
+            while not self._back.acquire(timeout=DAEMON_S):
+                if may_go and self._leave_behind():
+                    return
+        except BaseException:
+            self._leave_behind()
+            raise
+
+    def _leave_behind(self) -> bool:
+        """Go on without the thread, unless it is back; whether it is left behind."""
+        with self._turn:
+            self._let_go_for_good = self._away
+        return self._let_go_for_good
 
     def _let_go(self) -> bool:
         if not self._hand_back():
@@ -124,7 +140,11 @@ class ThreadAgent(Agent):
         self._back.release()
         return True
 
+    def _swallowed(self) -> None:
+        raise self._ending()  # a thread that is never resumed would keep the interpreter from ending
+
     def _ended(self) -> None:
+        nested.forget(self)
         for joiner in self._joiners:
             joiner.wake()
         self._joiners.clear()
@@ -181,11 +201,11 @@ class _Lock:
         until_us = None
         if 0 <= timeout < threading.TIMEOUT_MAX / 2:
             until_us = agent.loop.now_us + round(timeout * 1_000_000)
-        agent.loop.softly_waiting += 1
+        agent.loop.softly_waiting.add(agent)
         try:
             return agent.park(until_us, self._arrange)
         finally:
-            agent.loop.softly_waiting -= 1
+            agent.loop.softly_waiting.discard(agent)
 
     def _arrange(self, wait: Wait) -> None:
         self._wait = wait

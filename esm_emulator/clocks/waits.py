@@ -21,9 +21,8 @@ DEBUGGERS = (
     *("bdb", "code", "debugpy", "ipdb", "pdb", "pudb", "IPython.core.debugger", "IPython.terminal.debugger"),
     *("pydevd", "_pydevd_bundle", "_pydev_bundle", "_pydevd_sys_monitoring"),
 )
-_HIDDEN = tuple(
-    {os.path.dirname(asyncio.__file__), sysconfig.get_path("stdlib"), os.path.dirname(__file__)}  # noqa: PTH120
-)
+_OURS = os.path.dirname(__file__)  # noqa: PTH120 - compared with code's file names, which are strings
+_STDLIB = sysconfig.get_path("stdlib")
 
 
 class Waiting(Protocol):
@@ -41,7 +40,7 @@ def _is_theirs(code: CodeType) -> bool:
     path = code.co_filename
     if "site-packages" in path:
         return "anyio" not in path
-    return not path.startswith(_HIDDEN)
+    return not path.startswith(_STDLIB)
 
 
 def _suspended(coroutine: Any) -> Iterator[FrameType]:
@@ -65,6 +64,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 
 def place(frames: list[FrameType]) -> str:
     """Where a stack (outermost first) stands: the innermost line outside the machinery, and in what it waits."""
+    frames = [frame for frame in frames if not frame.f_code.co_filename.startswith(_OURS)]
     if not frames:
         return "somewhere without a Python frame"
     inner = frames[-1]

@@ -77,6 +77,7 @@ class _Watch:
     interrupts: int = 0
     last_interrupt: float = 0.0
     interrupted: set[int] = field(default_factory=set)
+    position: tuple[int, int] = (0, 0)
     told: bool = False
 
     def look(self, now: float) -> None:
@@ -115,12 +116,15 @@ class _Watch:
     def _interrupt(self, now: float) -> None:
         self.interrupts += 1
         self.last_interrupt = now
-        thread = self._busy_thread()
         if self.loop.waiting:
             return  # fail() has woken it
-        self.interrupted.add(thread)
-        _set_async_exception(thread, Interrupted)
-        if self.interrupts > 1:
+        frame = self._frame()
+        before, self.position = self.position, (id(frame), frame.f_lasti if frame is not None else -1)
+        # The loop's own thread too, if one of its agents does not come back
+        for thread in {self._busy_thread(), self.thread} if self.interrupts > 1 else {self._busy_thread()}:
+            self.interrupted.add(thread)
+            _set_async_exception(thread, Interrupted)
+        if self.position == before:
             self._break_call()
 
     def _break_call(self) -> None:
