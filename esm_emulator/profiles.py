@@ -16,8 +16,8 @@ from esm_emulator.errors import UsageError
 __all__ = ["PROFILES", "Profile", "profile"]
 
 
-def _field(default: Any, clause: str, text: str) -> Any:
-    return field(default=default, metadata={"clause": clause, "text": text})
+def _field(default: Any, clause: str, text: str, *choices: str) -> Any:
+    return field(default=default, metadata={"clause": clause, "text": text, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,13 @@ class Profile:
 
     # receiving and batching
     receive_wait: int = _field(20_000, "POLL-5", "long poll of one ReceiveMessage call")
-    window_clock: str = _field("first-record", "BATCH-10", "when the window starts: first-record or previous-invoke")
+    window_clock: str = _field(
+        "first-record",
+        "BATCH-10",
+        "when the window starts: first-record or previous-invoke",
+        "first-record",
+        "previous-invoke",
+    )
     quiet_window_wait: int = _field(0, "BATCH-9", "least wait of a window on a nearly empty queue; AWS: up to 20 s")
     payload_limit: int = _field(6_291_456, "BATCH-6", "bytes of one event")
     response_limit: int = _field(6_291_556, "RUN-4", "bytes of one response")
@@ -69,14 +75,16 @@ class Profile:
     client_latency: int = _field(0, "-", "virtual time that each AWS call of a handler takes")
 
     # queues
-    stale_delete: str = _field("ignored", "FAIL-19", "a superseded handle on a standard queue: ignored or deletes")
+    stale_delete: str = _field(
+        "ignored", "FAIL-19", "a superseded handle on a standard queue: ignored or deletes", "ignored", "deletes"
+    )
     dedup_window: int = _field(300_000, "FIFO-15", "how long a deduplication id is remembered")
     in_flight_standard: int = _field(120_000, "SQS-12", "most messages in flight of a standard queue")
     in_flight_fifo: int = _field(120_000, "SQS-13", "most messages in flight of a FIFO queue")
     back_of_queue_receives: int = _field(
         3, "DLQ-8", "receives after which a message goes to the back; 0 switches it off"
     )
-    order: str = _field("send", "SQS-28", "order of a standard queue: send, or shuffled by the seed")
+    order: str = _field("send", "SQS-28", "order of a standard queue: send, or shuffled by the seed", "send", "shuffle")
 
     # recursion
     recursion_limit: int = _field(16, "FAIL-16", "invocations of one chain of messages before the next is refused")
@@ -92,6 +100,9 @@ class Profile:
                 continue
             if type(value) is not wanted:
                 raise UsageError(f"profile.{name} takes {_KINDS[wanted]}, not {value!r}")
+            choices = known[name].metadata["choices"]
+            if choices and value not in choices:
+                raise UsageError(f"profile.{name} takes {' or '.join(choices)}, not {value!r}{_hint(str(value), choices)}")
         return replace(self, **changes)
 
 

@@ -57,6 +57,7 @@ def test_a_change_gives_a_new_profile_and_leaves_the_old_one() -> None:
         ({"strict_filters": 1}, "takes true or false, not 1"),
         ({"throttle_retry_jitter": "0.1"}, "takes a number, not '0.1'"),
         ({"order": 3}, "takes text, not 3"),
+        ({"order": "shufle"}, "profile.order takes send or shuffle, not 'shufle'; did you mean 'shuffle'?"),
     ],
 )
 def test_a_change_that_does_not_fit_is_refused(change: dict[str, object], text: str) -> None:
