@@ -151,7 +151,9 @@ def _nearest(prefix: Path, members: Mapping[str | int, list[Fault]]) -> Iterable
         return 100 * wrong_kind + sum(fault.key and len(fault.path) == len(prefix) + 1 for fault in faults)
 
     least = min(distance(faults) for faults in members.values())
-    return [fault for faults in members.values() if distance(faults) == least for fault in faults]
+    near = [faults for faults in members.values() if distance(faults) == least]
+    unknown = [fault for faults in near for fault in faults if fault.kind == "extra_forbidden"]
+    return unknown if unknown and len(near) > 1 else [fault for faults in near for fault in faults]
 
 
 def _takes(kind: str, model: type[BaseModel], loc: Path, limits: Mapping[str, Any]) -> str:

@@ -41,6 +41,9 @@ NOWHERE = Place(0, 0)
 _MOST_VALUES = 1_000_000
 """Values after aliases are written out: far above any real file, far below what a few nested aliases can make."""
 
+_MOST_LEVELS = 100
+"""Levels of nesting: so deep that no file is, and so shallow that whoever walks the data may call itself."""
+
 _PREFIX = "tag:yaml.org,2002:"
 _NULL, _BOOL, _INT, _FLOAT, _STR = (_PREFIX + kind for kind in ("null", "bool", "int", "float", "str"))
 _LONG_NAMES = {"!Ref": "Ref", "!Condition": "Condition"} | {
@@ -146,7 +149,9 @@ def load_document(text: str, file: str = "") -> Document:
     readable = text
     if text.lstrip()[:1] == "{":
         try:
-            return Document(json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant), file, text)
+            data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+            if _is_shallow(data):
+                return Document(data, file, text)
         except json.JSONDecodeError as error:
             if file.endswith(".json"):
                 problem = Problem(f"this is not JSON: {error.msg}", "", file, error.lineno, error.colno)
@@ -157,8 +162,6 @@ def load_document(text: str, file: str = "") -> Document:
         root = _compose(readable)
     except yaml.YAMLError as error:
         raise ConfigError([_syntax(error, file)]) from None
-    except RecursionError:
-        raise ConfigError([Problem("this is nested too deeply", file=file)]) from None
     builder = _Builder(file)
     data = builder.build(root) if root is not None else None
     if builder.problems:
@@ -173,6 +176,19 @@ def _compose(text: str) -> yaml.Node | None:
         return loader.get_single_node()
     finally:
         loader.dispose()
+
+
+def _is_shallow(data: Any) -> bool:
+    level = [data]
+    for _ in range(_MOST_LEVELS):
+        level = [
+            item
+            for value in level
+            for item in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _json_for_yaml(text: str) -> str:
@@ -225,6 +241,9 @@ class _Builder:
             return self._scalar(node)
         if id(node) in self._open:
             self._wrong("an alias stands inside what it stands for", node)
+            return None
+        if len(self._open) == _MOST_LEVELS:
+            self._wrong(f"this is nested more than {_MOST_LEVELS} levels deep", node)
             return None
         self._open.add(id(node))
         try:

@@ -90,7 +90,7 @@ def _template(
     file = folder / path
     if not file.exists():
         raise ConfigError([origin.below("from").problem(f"there is no file {path!r}")])
-    own = origin.document.file if isinstance(origin.document, Document) else ""
+    own = getattr(origin.document, "file", "")
     document = load_file(file, name=str(FilePath(own).parent / path) if own else str(file))
     if not isinstance(document.data, Mapping) or "Resources" not in document.data:
         raise ConfigError([origin.below("from").problem(f"{path!r} is not a template: it has no Resources")])
