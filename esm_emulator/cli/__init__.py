@@ -22,15 +22,9 @@ __all__ = ["COMMANDS", "main"]
 
 # name -> the module of its ``command``, and its line in the list of commands
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("esm_emulator.cli.run", "Run functions against queues until interrupted."),
     "replay": ("esm_emulator.cli.replay", "Play scenarios in virtual time."),
-    "check": ("esm_emulator.cli.check", "Look for mistakes in a configuration, template or scenario."),
-    "explain": ("esm_emulator.cli.explain", "Say what a code means and how to mend it."),
     "filter": ("esm_emulator.cli.filter", "Show which messages a filter would deliver and which delete."),
-    "story": ("esm_emulator.cli.story", "Tell the life of one message from a journal."),
-    "trace": ("esm_emulator.cli.trace", "Draw a journal as one HTML page."),
     "schema": ("esm_emulator.cli.schema", "Print the JSON Schema of a configuration or a scenario."),
-    "init": ("esm_emulator.cli.init", "Start a small project: handler, esm.yaml, scenario and test."),
 }
 
 
