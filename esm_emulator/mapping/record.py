@@ -13,7 +13,7 @@ from typing import Any
 
 from esm_emulator.messages import MessageAttribute, ReceivedMessage
 
-__all__ = ["event", "record", "size_at_most", "size_of"]
+__all__ = ["ENVELOPE", "event", "record", "size_at_most", "size_of"]
 
 ENVELOPE = len('{"Records":[]}')
 _FIXED = 700  # bytes of keys, ids, digests and counts that every record has, generously

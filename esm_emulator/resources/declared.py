@@ -18,6 +18,7 @@ from esm_emulator.yaml_source import Path, dotted
 
 __all__ = [
     "FUNCTION",
+    "IDLE_KEYS",
     "MAPPING",
     "QUEUE",
     "SERVERLESS",
@@ -138,10 +139,14 @@ def _block_problems(id_: str, block: Any, origin: Origin) -> Iterable[Problem]:
 
 
 def changed(resource: Declared, path: Path, value: Any) -> Declared:
-    """The resource with the property at ``path`` replaced; ``None`` removes it."""
+    """The resource with the property at ``path`` replaced; ``None`` removes it. Raises ``UsageError``."""
+    try:
+        properties = _with(resource.properties, path, value)
+    except UsageError as error:
+        raise UsageError(f"{resource.id}.{dotted(path)}: {error}") from None
     return replace(
         resource,
-        properties=_with(resource.properties, path, value),
+        properties=properties,
         origin=replace(resource.origin, moved={**resource.origin.moved, path: (None, (resource.id, *path))}),
         told=resource.told - {str(path[0])},
     )

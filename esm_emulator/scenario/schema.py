@@ -25,11 +25,14 @@ from esm_emulator.durations import duration_ms
 from esm_emulator.scenario.values import Comparison, CountRange, rate_per_second
 
 __all__ = [
+    "Action",
+    "Allowed",
     "Behavior",
     "Distribution",
     "ExpectModel",
     "FaultModel",
     "MessageExpectation",
+    "OneMessage",
     "RuleModel",
     "ScenarioModel",
     "SendModel",
