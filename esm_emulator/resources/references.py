@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,8 +60,7 @@ class References:
         text = _reference(value)
         if text is None:
             raise NotNamed(f"takes a function's logical id, name or ARN, not {value!r}")
-        parts = text.split(":function:")[-1] if ":function:" in text else text
-        name, colon, qualifier = parts.partition(":")
+        name, colon, qualifier = re.sub(r"^(?:.*:)?function:", "", text).partition(":")
         for id_, known in self.functions.items():
             if name in (id_, known) and self._is_here(text, known):
                 return id_, colon + qualifier

@@ -28,7 +28,8 @@ def expand(function: Declared) -> tuple[list[Declared], list[Problem]]:
     properties = {name: value for name, value in function.properties.items() if name not in ignored}
     if "DeadLetterQueue" in properties:
         properties.setdefault("DeadLetterConfig", properties.pop("DeadLetterQueue"))
-    events = properties.pop("Events", None) or {}
+    events = properties.pop("Events", None)
+    events = {} if events is None else events
     alias = properties.pop("AutoPublishAlias", None)
     made = [replace(function, type=FUNCTION, properties=properties, told=function.told - {"Events"})]
     problems: list[Problem] = []

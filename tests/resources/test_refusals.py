@@ -7,6 +7,7 @@ from esm_emulator.resources import Resources, Rules
 
 QUEUE, FUNCTION, MAPPING = "AWS::SQS::Queue", "AWS::Lambda::Function", "AWS::Lambda::EventSourceMapping"
 UNRECORDED = "(AWS's own words for this are not recorded)"
+NEEDS_WINDOW = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
 ARN = "arn:aws:sqs:us-east-1:123456789012:"
 
 
@@ -36,7 +37,8 @@ def refused(resources, rules=None):
 
 
 def violation(value, member, constraint):
-    return f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: Member must {constraint}"
+    where = f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint"
+    return f"{where}: Member must {constraint}"
 
 
 # --- shapes
@@ -66,7 +68,9 @@ def violation(value, member, constraint):
         (
             standard({"FilterCriteria": {"Filters": [{"Pattern": "{}"}, {"Pattern": "x" * 4097}]}}),
             "Trigger.Properties.FilterCriteria.Filters.1.Pattern",
-            violation("x" * 117 + "...", "filterCriteria.filters.2.member.pattern", "have length less than or equal to 4096"),
+            violation(
+                "x" * 117 + "...", "filterCriteria.filters.2.member.pattern", "have length less than or equal to 4096"
+            ),
             "FILT-3",
         ),
         (
@@ -184,7 +188,9 @@ def test_a_standard_queue_has_no_fifo_attributes(name, value, sentence, clause):
 
 
 def test_a_fifo_attribute_that_is_off_is_let_be():
-    queue = Resources.parse({"Orders": block(QUEUE, FifoQueue=False, ContentBasedDeduplication="false")}).queues["Orders"]
+    queue = Resources.parse({"Orders": block(QUEUE, FifoQueue=False, ContentBasedDeduplication="false")}).queues[
+        "Orders"
+    ]
     assert not queue.ContentBasedDeduplication
 
 
@@ -202,7 +208,9 @@ def test_high_throughput_needs_deduplication_by_group():
 
 def test_two_kinds_of_encryption_exclude_each_other():
     """SQS-17: KMS or SQS's own, not both."""
-    sentence = "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."
+    sentence = (
+        "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."
+    )
     resources = {"Orders": block(QUEUE, KmsMasterKeyId="alias/aws/sqs", SqsManagedSseEnabled=True)}
     assert refused(resources) == [("Orders.Properties.SqsManagedSseEnabled", sentence, "SQS-17")]
 
@@ -345,8 +353,7 @@ def test_a_visibility_timeout_without_a_mapping_is_nobodys_business():
 @pytest.mark.parametrize("size", [11, 10_000])
 def test_a_batch_above_ten_needs_a_window(size):
     """API-21, BATCH-2."""
-    sentence = "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10"
-    assert refused(standard({"BatchSize": size})) == [("Trigger.Properties.BatchSize", sentence, "API-21")]
+    assert refused(standard({"BatchSize": size})) == [("Trigger.Properties.BatchSize", NEEDS_WINDOW, "API-21")]
     assert Resources.parse(standard({"BatchSize": size, "MaximumBatchingWindowInSeconds": 1}))
 
 
@@ -448,7 +455,9 @@ def test_a_pattern_that_aws_would_not_take():
     assert Resources.parse(resources).mappings["Trigger"].patterns[1] == '{"body": 1}'
 
 
-@pytest.mark.parametrize(("count", "quota", "is_refused"), [(5, 5, False), (6, 5, True), (6, 10, False), (11, 10, True)])
+@pytest.mark.parametrize(
+    ("count", "quota", "is_refused"), [(5, 5, False), (6, 5, True), (6, 10, False), (11, 10, True)]
+)
 def test_more_filters_than_the_quota(count, quota, is_refused):
     """API-34, FILT-2: five, or ten after a quota raise."""
     resources = standard({"FilterCriteria": {"Filters": [{"Pattern": "{}"}] * count}})
@@ -515,6 +524,5 @@ def test_what_aws_refuses_is_told_beside_what_makes_no_sense():
     assert [str(problem) for problem in caught.value.problems] == [
         "Worker.Properties.Timeout: takes a whole number from 1 to 900, not 'soon'",
         "Trigger.Properties.Unknown: unknown key 'Unknown'",
-        "Trigger.Properties.BatchSize: Maximum batch window in seconds must be greater than 0 "
-        "if maximum batch size is greater than 10",
+        f"Trigger.Properties.BatchSize: {NEEDS_WINDOW}",
     ]

@@ -106,8 +106,8 @@ def nested(path, value):
     return {first: nested(rest, value) if rest else value}
 
 
-@pytest.mark.parametrize(("id_", "path", "least", "most", "clause"), LIMITS)
-def test_a_value_at_its_limit_is_taken_as_number_or_as_text(id_, path, least, most, clause):
+@pytest.mark.parametrize(("id_", "path", "least", "most"), [limit[:4] for limit in LIMITS])
+def test_a_value_at_its_limit_is_taken_as_number_or_as_text(id_, path, least, most):
     """SQS-2 … 8, RUN-1, RUN-2, BATCH-1, BATCH-3, CONC-1, PROV-2, PROV-3; templates write numbers as text too."""
     for value in (least, most, str(least)):
         resource = Resources.parse(one_of_each(**{id_: nested(path, value)}))[id_]
@@ -119,7 +119,7 @@ def test_a_value_at_its_limit_is_taken_as_number_or_as_text(id_, path, least, mo
 @pytest.mark.parametrize(
     ("id_", "path", "value", "clause"),
     [
-        *[(id_, path, most + 1, clause) for id_, path, _, most, clause in LIMITS if path not in ("Timeout", "BatchSize")][:6],
+        *[(id_, path, most + 1, clause) for id_, path, _, most, clause in LIMITS if id_ == "Orders"],
         ("Orders", "VisibilityTimeout", -1, "SQS-2"),
         ("Orders", "DelaySeconds", -1, "SQS-3"),
         ("Orders", "MessageRetentionPeriod", 59, "SQS-4"),

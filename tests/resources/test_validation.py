@@ -67,7 +67,10 @@ class Everything(Strict):
         ("by_name: []", "1:1: by_name: takes a mapping, not []"),
         ("by_name: {a: 1}", "1:14: by_name.a: takes a mapping, not 1"),
         ("by_name: {a: {typ: x}}", "1:15: by_name.a.typ: unknown key 'typ'; did you mean 'type'?"),
-        ("scope: messagegroup", "1:8: scope: takes 'queue' or 'messageGroup', not 'messagegroup'; did you mean 'messageGroup'?"),
+        (
+            "scope: messagegroup",
+            "1:8: scope: takes 'queue' or 'messageGroup', not 'messagegroup'; did you mean 'messageGroup'?",
+        ),
         ("dely: 5", "1:1: dely: unknown key 'dely'; did you mean 'delay'?"),
         ("zzz: 5", "1:1: zzz: unknown key 'zzz'"),
         ("odd: 2", "1:6: odd: takes an odd number, not 2"),

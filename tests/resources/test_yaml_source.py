@@ -1,5 +1,7 @@
 """YAML and JSON as plain data with places."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -96,10 +98,11 @@ def test_everything_wrong_with_the_text_is_told_at_once():
     assert [problem.line for problem in caught.value.problems] == [1, 3, 4]
 
 
-def test_aliases_that_stand_for_millions_of_values_are_refused():
+def test_aliases_that_stand_for_millions_of_values_are_refused(monkeypatch):
+    monkeypatch.setattr("esm_emulator.yaml_source._MOST_VALUES", 1_000)
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 8)]
-    with pytest.raises(ConfigError, match="stand for more than 1,000,000 values"):
+    with pytest.raises(ConfigError, match="stand for more than 1,000 values"):
         load_document("\n".join(lines))
 
 
@@ -178,9 +181,9 @@ def test_an_empty_text_is_nothing_and_has_no_place():
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
-@pytest.mark.parametrize("levels", [101, 400, 20_000])
+@pytest.mark.parametrize("levels", [101, 400, 3_000])
 def test_deep_nesting_is_told_and_not_a_crash(opening, levels):
-    with pytest.raises(ConfigError, match="nested more than 100 levels|this is not YAML"):
+    with pytest.raises(ConfigError, match=r"nested more than 100 levels|this is not YAML"):
         load_document(opening * levels + "1" + ("]" if opening == "[" else "}") * levels)
 
 
@@ -197,7 +200,11 @@ def test_a_problem_carries_file_place_path_and_clause():
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path):
     (tmp_path / "latin").write_bytes(b"a: \xe9")
-    for path, said in ((tmp_path / "none", "there is no such file"), (tmp_path, "a folder"), (tmp_path / "latin", "UTF-8")):
+    for path, said in (
+        (tmp_path / "none", "there is no such file"),
+        (tmp_path, "a folder"),
+        (tmp_path / "latin", "UTF-8"),
+    ):
         with pytest.raises(ConfigError, match=said) as caught:
             load_file(path)
         assert caught.value.problems[0].file == str(path)
@@ -218,8 +225,6 @@ plain = st.recursive(
 @given(plain)
 def test_json_comes_back_as_it_was(data):
     """Whatever JSON says is what is loaded, and every part of it has a place or none, never a fault."""
-    import json
-
     document = load_document(json.dumps({"top": data}), "f.json")
     assert document.data == {"top": data}
     assert document.place(("top",)).line in (0, 1)
@@ -228,6 +233,7 @@ def test_json_comes_back_as_it_was(data):
 @given(st.text())
 def test_any_text_is_data_or_a_config_error(text):
     try:
-        load_document(text, "f")
+        found = load_document(text, "f")
     except ConfigError as error:
-        assert error.problems
+        found = error
+    assert not isinstance(found, ConfigError) or found.problems
