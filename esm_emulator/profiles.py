@@ -102,7 +102,8 @@ class Profile:
                 raise UsageError(f"profile.{name} takes {_KINDS[wanted]}, not {value!r}")
             choices = known[name].metadata["choices"]
             if choices and value not in choices:
-                raise UsageError(f"profile.{name} takes {' or '.join(choices)}, not {value!r}{_hint(str(value), choices)}")
+                hint = _hint(str(value), choices)
+                raise UsageError(f"profile.{name} takes {' or '.join(choices)}, not {value!r}{hint}")
         return replace(self, **changes)
 
 
