@@ -60,6 +60,12 @@ def test_an_explanation_is_there_exactly_when_there_is_no_match(pattern, event):
     assert (compiled(pattern).explain(event) is None) == compiled(pattern).matches(event)
 
 
+@given(PATTERNS, EVENTS)
+def test_the_short_way_through_an_event_finds_what_the_long_one_finds(pattern, event):
+    for rule in compiled(pattern).rules:
+        assert rule.matches(event) == rule._matches_many(event)
+
+
 @given(PATTERNS, PATTERNS, EVENTS)
 def test_or_matches_when_a_branch_does(one, other, event):
     """But where addresses stand in one branch and other texts in the other, which then share an automaton."""

@@ -15,10 +15,26 @@ from typing import Any
 
 from esm_emulator.mapping.filter.values import Condition, Values
 
-__all__ = ["Field", "Membership", "arrays_of", "find", "merge", "routes", "steps_used"]
+__all__ = [
+    "MANY",
+    "MISSING",
+    "Field",
+    "Membership",
+    "arrays_of",
+    "find",
+    "merge",
+    "routes",
+    "single",
+    "steps_used",
+    "straight",
+]
 
 Membership = tuple[tuple[int, int], ...]  # (array, element) for each array on the way, by the array's identity
 Routes = tuple[tuple[str, "Routes | None"], ...]  # a key, and the routes from there; None: its value is the leaf
+Straight = tuple[tuple[str, tuple[str, ...]], ...]  # a key, and the other keys that would be a way too
+
+MISSING = object()
+MANY = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,7 @@ class Field:
 
     name: str
     routes: Routes
+    straight: Straight | None
     values: Values
     conditions: tuple[Condition, ...]
 
@@ -63,6 +80,41 @@ def routes(name: str, used: frozenset[str]) -> Routes:
 
 def _is_used(key: str, used: frozenset[str]) -> bool:
     return key in used or ("." in key and all(step in used for step in _steps(key)))
+
+
+def straight(name: str, ways: Routes) -> Straight | None:
+    """The way of a name through objects alone, one key a step; None where the name is too odd for it."""
+    steps = []
+    rest: Routes | None = ways
+    for part in name.split("."):
+        keys = [key for key, _ in rest or ()]
+        if not rest or keys[0] != part:
+            return None
+        steps.append((part, tuple(keys[1:])))
+        rest = rest[0][1]
+    return tuple(steps)
+
+
+def single(event: dict[str, Any], steps: Straight | None) -> Any:
+    """The one leaf at the end of a straight way, ``MISSING``, or ``MANY`` when only :func:`find` can tell.
+
+    Nearly every field of nearly every event is found by this, in a fraction of the time.
+    """
+    if steps is None:
+        return MANY
+    node: Any = event
+    for key, others in steps:
+        if type(node) is not dict:
+            return MANY if isinstance(node, dict | list) else MISSING
+        for other in others:
+            if other in node:
+                return MANY
+        if key not in node:
+            return MISSING
+        node = node[key]
+    if isinstance(node, dict | list):
+        return MISSING if type(node) is dict else MANY
+    return node
 
 
 def find(event: dict[str, Any], ways: Routes) -> list[tuple[Any, Membership]]:

@@ -7,7 +7,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from esm_emulator.mapping.filter.fields import Field, Membership, arrays_of, find, merge, routes, steps_used
+from esm_emulator.mapping.filter.fields import (
+    MANY,
+    MISSING,
+    Field,
+    Membership,
+    arrays_of,
+    find,
+    merge,
+    routes,
+    single,
+    steps_used,
+    straight,
+)
 from esm_emulator.mapping.filter.syntax import Alternative, read
 from esm_emulator.mapping.filter.values import Condition, Values
 
@@ -36,6 +48,16 @@ class Rule:
 
     def matches(self, event: dict[str, Any]) -> bool:
         """Whether every field fits, through the same array elements where they share an array."""
+        for field in self.fields:
+            value = single(event, field.straight)
+            if value is MANY:
+                return self._matches_many(event)
+            if not (field.values.absent if value is MISSING else field.values.accept(value)):
+                return False
+        return True
+
+    def _matches_many(self, event: dict[str, Any]) -> bool:
+        """The same where a field may have several values."""
         found = []
         for field in self.fields:
             values = find(event, field.routes)
@@ -167,7 +189,13 @@ def _rules(alternatives: list[Alternative]) -> tuple[Rule, ...]:
     return tuple(
         Rule(
             tuple(
-                Field(place[1], ways[place[1]], Values(conditions, shared[place]), conditions)
+                Field(
+                    place[1],
+                    ways[place[1]],
+                    straight(place[1], ways[place[1]]),
+                    Values(conditions, shared[place]),
+                    conditions,
+                )
                 for place, conditions in walk
             )
         )

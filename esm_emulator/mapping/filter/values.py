@@ -170,8 +170,9 @@ class Values:
             return self._anything_but or any(item.holds(digits) for item in self._addresses)
         if value in self._strings or self._refused_numbers:
             return True
-        if any(accepts(value) for accepts in self._texts):
-            return True
+        for accepts in self._texts:
+            if accepts(value):
+                return True
         return any(not any(refuses(value) for refuses in refused) for refused in self._refused_texts)
 
     def _accept_number(self, value: float | Decimal) -> bool:
