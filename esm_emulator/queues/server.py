@@ -7,8 +7,10 @@ end.
 
 from __future__ import annotations
 
+import io
 import selectors
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -42,7 +44,7 @@ def serve(
 
     Raises ``UsageError`` when the port is taken.
     """
-    application = _Guarded(DomainDispatcherApplication(create_backend_app), around)
+    application = _Guarded(_Application(create_backend_app), around)
     with _listening(port) as listener:
         server = _HttpServer("127.0.0.1", port, application, handler=_Handler, fd=listener.fileno())
     stop, wake = socket.socketpair()
@@ -121,6 +123,11 @@ class _HttpServer(ThreadedWSGIServer):
     def log(self, type: str, message: str, *arguments: Any) -> None:  # noqa: A002 # werkzeug's name
         """Nothing on stderr: what happens to queues is in the journal."""
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that is gone in the middle of an answer is nobody's fault."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 def _hang_up(connection: socket.socket) -> None:
     try:
@@ -130,24 +137,92 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 class _Handler(MotoRequestHandler):
-    """One connection. Small answers leave at once: Nagle's algorithm would hold each for 40 ms."""
+    """One connection, kept open for further requests; werkzeug's own would close it after one.
 
-    disable_nagle_algorithm = True
+    For that every request is read to its end before it is answered, and every answer says how long it is. An answer
+    leaves in one piece and at once: Nagle's algorithm would hold small ones for 40 ms.
+    """
+
     server: _HttpServer
+    wbufsize = 65_536
+    disable_nagle_algorithm = True
 
     def run_wsgi(self) -> None:
         """One request; none any more once the server closes, however fast a client asks again."""
-        if not self.server.closing:
-            with self.server.working():
-                super().run_wsgi()
-        self.close_connection = self.close_connection or self.server.closing
+        if self.server.closing:
+            self.close_connection = True
+            return
+        with self.server.working():
+            status, headers, body = self._ask_application(self._read())
+            self._answer(status, headers, body)
+
+    def handle_expect_100(self) -> bool:
+        """The client waits for this line before it sends a body: do not keep it in the buffer."""
+        answered = super().handle_expect_100()
+        self.wfile.flush()
+        return answered
+
+    def _read(self) -> dict[str, Any]:
+        environ = self.make_environ()
+        source = environ["wsgi.input"]
+        chunked = "wsgi.input_terminated" in environ
+        environ["wsgi.input"] = io.BytesIO(source.read() if chunked else source.read(int(self._length() or 0)))
+        return environ
+
+    def _length(self) -> str | None:
+        return self.headers.get("Content-Length")
+
+    def _ask_application(self, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
+        started: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            started[:] = status, headers
+
+        try:
+            chunks = self.server.app(environ, start_response)  # type: ignore[arg-type] # nobody uses write
+            body = b"".join(chunks)
+            if hasattr(chunks, "close"):
+                chunks.close()
+        except Exception as error:  # noqa: BLE001 # whatever moto raises is an answer for the client, not our end
+            return "500 Internal Server Error", [("Content-Type", "text/plain")], f"{error!r}\n".encode()
+        status, headers = started
+        return status, headers, body
+
+    def _answer(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            self.send_header(name, value)
+        bare = self.command == "HEAD" or code in ("204", "304")
+        if not bare and not any(name.lower() == "content-length" for name, _ in headers):
+            self.send_header("Content-Length", str(len(body)))
+        if self.server.closing:
+            self.send_header("Connection", "close")  # which also makes this handler do so
+        self.end_headers()
+        if not bare:
+            self.wfile.write(body)
+        self.wfile.flush()
 
     def log(self, type: str, message: str, *arguments: Any) -> None:  # noqa: A002
         """No request log."""
 
 
+class _Application(DomainDispatcherApplication):
+    """Moto's application, which need not list its own folders for every request."""
+
+    def __init__(self, create_app: Any) -> None:
+        super().__init__(create_app)
+        self._backends: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        """The service of a host name, found once."""
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
+
+
 class _Guarded:
-    """moto's application for this machine's clients only, each request inside ``around``."""
+    """Moto's application for this machine's clients only, each request inside ``around``."""
 
     def __init__(self, application: Any, around: Callable[[], AbstractContextManager[None]]) -> None:
         self._application = application

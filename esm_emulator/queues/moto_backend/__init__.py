@@ -69,6 +69,7 @@ class EmbeddedAws:
             stack.enter_context(seam.installed(self))
             stack.enter_context(hook.answering(self))
             stack.enter_context(mock_aws())
+            seam.note_use(self.sqs.engine.account)
             stack.enter_context(seam.intercepting(self.before_call))
             yield
 
@@ -84,6 +85,7 @@ class EmbeddedAws:
         from esm_emulator.queues.server import serve  # noqa: PLC0415
 
         with seam.installed(self), serve(lambda: seam.serving(self), port, self.sqs.release) as server:
+            seam.note_use(self.sqs.engine.account)
             self._servers.append(server.url)
             try:
                 yield server

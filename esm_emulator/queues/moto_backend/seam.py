@@ -49,7 +49,7 @@ from esm_emulator.errors import EsmError, SqsError
 from esm_emulator.queues.moto_backend.api import SqsApi
 from esm_emulator.sqs import Queue
 
-__all__ = ["Served", "check_seam", "current", "error_response", "installed", "intercepting", "serving"]
+__all__ = ["Served", "check_seam", "current", "error_response", "installed", "intercepting", "note_use", "serving"]
 
 
 class Served(Protocol):
@@ -155,6 +155,11 @@ def installed(served: Served) -> Iterator[None]:
                 _aside.pop().bring_back()
 
 
+def note_use(account: str) -> None:
+    """Have moto know that SQS is in use: its tagging service looks only at services that are."""
+    models.sqs_backends[account]
+
+
 class _Aside:
     """What moto held before us.
 
@@ -185,7 +190,7 @@ class _Aside:
             return  # whoever's it was has started or ended a mock meanwhile
         for backends, accounts in self._kept:
             for account, regions in accounts.items():
-                backends[account]  # moto notes that this service is in use
+                backends[account]  # moto notes that the service is in use
                 backends[account] = regions
 
 
@@ -226,7 +231,10 @@ class _Responses(responses.SQSResponse):
         try:
             return super()._dispatch(*arguments, **named)
         except OperationNotFoundError:
-            return self._refuse("InvalidAction", f"The action {self._get_action()} is not valid for this endpoint.")
+            return self._refuse(
+                "AWS.SimpleQueueService.UnsupportedOperation",
+                f"The action {self._get_action()} is not valid for this endpoint.",
+            )
         except (ValueError, TypeError) as error:
             return self._refuse("InvalidParameterValue", f"The request cannot be read: {error}")
 
