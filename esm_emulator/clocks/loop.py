@@ -102,7 +102,8 @@ def aside() -> Iterator[None]:
 class _Timer(asyncio.TimerHandle):
     """A timer that comes after those which were set before it for the same instant."""
 
-    __slots__ = ("order",)
+    __slots__ = ("asked", "order")
+    asked: float  # what was asked for, before it was rounded
     order: int
 
     def __lt__(self, other: asyncio.TimerHandle) -> bool:
@@ -143,6 +144,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, time: Time) -> None:
         self._time = time
+        self._asked = 0.0
         self._timers = 0
         self.waiting = False
         self._holds: dict[object, Callable[[], str]] = {}
@@ -182,17 +184,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._time.start_ms * 1_000 + self._time.now_us
 
     def time(self) -> float:
-        """Virtual seconds since the start."""
-        return self._time.now_us / _MICRO
+        """Virtual seconds since the start, never before what the timer that fires was asked for.
+
+        A timer may be asked for a hair after its microsecond, as sums of floats are; whoever set it compares.
+        """
+        return max(self._time.now_us / _MICRO, self._asked)
 
     def call_at(
         self, when: float, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Set a timer for the microsecond nearest to ``when``; one for infinity never fires."""
         self._check_closed()  # type: ignore[attr-defined]
+        asked = when
         if when != math.inf:
             when = round(when * _MICRO) / _MICRO
         timer = _Timer(when, callback, args, self, context)
+        timer.asked = asked
         timer.order = self._timers = self._timers + 1
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as BaseEventLoop.call_at does
@@ -339,6 +346,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.stop()
         elif when is not None:
             self._time.now_us = max(when, self._time.now_us)
+            self._asked = cast("_Timer", scheduled[0]).asked
             self.progress += 1
         elif self.may_end:
             self.stop()
