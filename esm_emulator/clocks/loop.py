@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import Context
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from esm_emulator.clocks import waits
 from esm_emulator.errors import Deadlock
@@ -102,13 +102,13 @@ def aside() -> Iterator[None]:
 class _Timer(asyncio.TimerHandle):
     """A timer that comes after those which were set before it for the same instant."""
 
-    __slots__ = ("asked", "order")
-    asked: float  # what was asked for, before it was rounded
+    __slots__ = ("order",)
     order: int
+    _when: float
 
-    def __lt__(self, other: asyncio.TimerHandle) -> bool:
-        mine, theirs = self.when(), other.when()
-        return mine < theirs or (mine == theirs and self.order < cast("_Timer", other).order)
+    def __lt__(self, other: _Timer) -> bool:  # type: ignore[override] # a loop's timers are all ours
+        mine, theirs = self._when, other._when
+        return mine < theirs or (mine == theirs and self.order < other.order)
 
 
 class _Selector(selectors.DefaultSelector):
@@ -144,7 +144,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self, time: Time) -> None:
         self._time = time
-        self._asked = 0.0
+        self._hair = 0.0
         self._timers = 0
         self.waiting = False
         self._holds: dict[object, Callable[[], str]] = {}
@@ -167,8 +167,8 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.progress = 0
         self.on_close: list[Callable[[], None]] = []
         super().__init__(self._real_selector)
-        # Timers lie on whole microseconds: half of one is the width within which two instants are the same
-        self._clock_resolution = 0.5 / _MICRO
+        # Timers lie on whole microseconds: less than half of one is the width within which two instants are the same
+        self._clock_resolution = 0.4 / _MICRO
         self.set_exception_handler(_fail_loop)
 
     # time and timers
@@ -184,22 +184,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._time.start_ms * 1_000 + self._time.now_us
 
     def time(self) -> float:
-        """Virtual seconds since the start, never before what the timer that fires was asked for.
-
-        A timer may be asked for a hair after its microsecond, as sums of floats are; whoever set it compares.
-        """
-        return max(self._time.now_us / _MICRO, self._asked)
+        """Virtual seconds since the start; a hair more, when a timer was asked for within the present microsecond."""
+        return max(self._time.now_us / _MICRO, self._hair)
 
     def call_at(
         self, when: float, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """Set a timer for the microsecond nearest to ``when``; one for infinity never fires."""
         self._check_closed()  # type: ignore[attr-defined]
-        asked = when
         if when != math.inf:
-            when = round(when * _MICRO) / _MICRO
+            exactly, us = when, round(when * _MICRO)
+            when = us / _MICRO
+            if us == self._time.now_us and exactly > when:
+                # Sums of floats end up a hair beyond their microsecond. Whoever compares (anyio's deadlines do, and
+                # set another timer if it is not time yet) must find that it is time
+                self._hair = max(self._hair, exactly)
         timer = _Timer(when, callback, args, self, context)
-        timer.asked = asked
         timer.order = self._timers = self._timers + 1
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined]
         timer._scheduled = True  # type: ignore[attr-defined]  # noqa: SLF001 - as BaseEventLoop.call_at does
@@ -346,7 +346,6 @@ class VirtualLoop(asyncio.SelectorEventLoop):
             self.stop()
         elif when is not None:
             self._time.now_us = max(when, self._time.now_us)
-            self._asked = cast("_Timer", scheduled[0]).asked
             self.progress += 1
         elif self.may_end:
             self.stop()

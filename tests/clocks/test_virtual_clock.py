@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import anyio
 import anyio.lowlevel
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from esm_emulator.clocks.virtual import START_MS, VirtualClock, run
@@ -67,6 +67,27 @@ def test_tenths_of_a_second_add_up() -> None:
 
     run(main, clock=clock)
     assert clock.now_us == 100_000_000
+
+
+@given(st.lists(st.floats(min_value=0, max_value=1_000), min_size=1, max_size=10))
+@example([0.1, 0.2, 0.7])
+def test_deadlines_that_lie_a_hair_beyond_a_microsecond_are_reached(seconds: list[float]) -> None:
+    """A deadline of anyio's that finds it is too early sets its timer again: for an instant that must come."""
+
+    async def nested(deadlines: list[float]) -> None:
+        with anyio.move_on_after(deadlines[0]):
+            if deadlines[1:]:
+                await nested(deadlines[1:])
+            await anyio.sleep_forever()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for delay in seconds:
+                await anyio.sleep(delay)
+                group.start_soon(nested, seconds)
+                group.start_soon(nested, seconds[::-1])
+
+    run(main, watchdog_s=0.5)
 
 
 def test_a_timer_weeks_away_is_reached_at_once() -> None:
