@@ -33,7 +33,7 @@ from esm_emulator.journal import (
     InvocationEnded,
     InvocationStarted,
     Journal,
-    MessageDeleted,
+    MessageReceived,
     MessageSent,
     PropertySet,
     RunStarted,
@@ -100,7 +100,7 @@ class Emulation:
         self._forget = self.journal.subscribe(self._read)
         self.sqs = EmbeddedSqs(self._engine(), clock, self.journal, receive_wait=plan.profile.receive_wait)
         for queue in _dead_letter_queues_first(plan.resources):
-            self.sqs.create(queue.QueueName, _settings(queue), id=queue.id, tags=queue.tags)
+            self.sqs.create(queue.QueueName, _settings(queue), id=queue.id, tags={tag.Key: tag.Value for tag in queue.Tags})
         self.concurrency = AccountConcurrency(plan.profile.account_concurrency)
         self.functions = {id: self._function(resource) for id, resource in plan.resources.functions.items()}
         self.queues: dict[str, FaultyQueue] = {}
@@ -114,7 +114,7 @@ class Emulation:
         self.sqs.attach()
         async with anyio.create_task_group() as group:
             for mapping in self.mappings.values():
-                group.start_soon(mapping.run, self.stop, name=mapping.resource.id)
+                await group.start(mapping.run, self.stop, name=mapping.resource.id)
             try:
                 yield
             finally:
@@ -161,9 +161,10 @@ class Emulation:
             self._invocations += 1
         elif kind is InvocationEnded:
             self._invocations -= 1
-        elif kind is MessageSent and fact.label is not None:
-            self.labels[fact.message] = fact.label
-        elif kind is MessageDeleted and self._redeliveries:
+        elif isinstance(fact, MessageSent):
+            if fact.label is not None:
+                self.labels[fact.message] = fact.label
+        elif isinstance(fact, MessageReceived) and self._redeliveries:
             self._maybe_redeliver(fact.queue, fact.message)
         if self._waiters:
             waiters, self._waiters = self._waiters, []
@@ -200,7 +201,7 @@ class Emulation:
     def redrive(self, source: str, *, to: str | None = None, per_second: int | None = None) -> MoveTask:
         """Move dead letters back, to where they came from or ``to`` (SQS-40)."""
         target = None if to is None else self.queue(to)
-        return self.sqs.start_move(self.queue(source), to=target, per_second=per_second)
+        return self.sqs.start_move(self.queue(source), to=target, rate=per_second)
 
     def set(self, path: str, value: Any) -> None:
         """Change a property (``Orders.VisibilityTimeout``) or a field of the profile (``profile.receive_wait``).
@@ -348,7 +349,7 @@ def _stream(seed: int, name: str) -> Random:
 
 
 def _settings(queue: QueueResource) -> QueueSettings:
-    return QueueSettings.from_attributes(queue.attributes())
+    return QueueSettings.from_attributes(queue.model_dump(exclude={"id"}))
 
 
 def _dead_letter_queues_first(resources: Resources) -> list[QueueResource]:

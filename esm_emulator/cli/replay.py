@@ -227,9 +227,9 @@ class _Show:
             for line in case_lines(result, self._style):
                 click.echo(line)
         if self._github:
-            from esm_emulator.report.github import annotations  # noqa: PLC0415 - only who asks pays for it
+            from esm_emulator.report.github import annotations_of  # noqa: PLC0415 - only who asks pays for it
 
-            for line in annotations(result):
+            for line in annotations_of(result):
                 click.echo(line, err=self._as_object)
 
     def end(self, results: list[CaseResult]) -> None:

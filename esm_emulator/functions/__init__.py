@@ -98,9 +98,11 @@ Reply = Returned | Failed | Throttled
 
 
 class Function(Protocol):
-    """One function, as a mapping invokes it. ``id`` is its logical id."""
+    """One function, as a mapping invokes it."""
 
-    id: str
+    @property
+    def id(self) -> str:
+        """Its logical id."""
 
     async def invoke(self, invocation: Invocation) -> Reply:
         """Run the function once, by its timeout at the latest; never raises for what the handler does."""

@@ -76,7 +76,9 @@ class Mapping:
         """The queue that it reads."""
         return self._work.queue
 
-    async def run(self, stop: Stop) -> None:
+    async def run(
+        self, stop: Stop, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
         """Poll, from now until ``stop`` is set and every poller has finished and settled what it had in hand."""
         stopped = anyio.Event()
         async with anyio.create_task_group() as group:
@@ -85,6 +87,7 @@ class Mapping:
                 self.enable("start")
             else:
                 self._tell("Disabled", "Enabled is false")
+            task_status.started()
             forget = stop.subscribe(stopped.set)
             await stopped.wait()
             forget()

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from esm_emulator.report.results import CaseResult
 from esm_emulator.report.text import play_again
 
-__all__ = ["annotation", "annotations"]
+__all__ = ["annotation", "annotations_of"]
 
 
-def annotations(result: CaseResult) -> Iterator[str]:
+def annotations_of(result: CaseResult) -> Iterator[str]:
     """The workflow commands for one case; none when it passed."""
     for failure in result.failures:
         message = f"{failure.path}: expected {failure.expected}, came {failure.actual}. {play_again(result)}"

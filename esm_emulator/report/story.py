@@ -81,6 +81,7 @@ def _lines(facts: list[tuple[Fact, str]], start: int) -> Iterator[str]:
         items = list(group)
         if kind is InvocationThrottled and len(items) > 1:
             last = items[-1][0]
+            assert isinstance(last, InvocationThrottled)
             said = f"throttled {len(items)} times until {show_duration(last.at - start)}: {last.reason} (batch {batch})"
             yield _line(items[0][0].at - start, said)
             continue

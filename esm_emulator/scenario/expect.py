@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 
 from esm_emulator.durations import show_duration
 from esm_emulator.journal import Fact, InvocationEnded, InvocationStarted, Journal, RunStopped
-from esm_emulator.mapping.filter import FilterPattern
 from esm_emulator.report.messages import MessageFacts, Messages
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.resources import Resources
+from esm_emulator.scenario.behavior import body_matcher
 from esm_emulator.scenario.play import Played
 from esm_emulator.scenario.schema import Allowed, ExpectModel, MessageExpectation, TimelineExpectation, Where
 from esm_emulator.scenario.schema import MessageFacts as MessageFactsModel
@@ -75,7 +75,7 @@ class _Judge:
         self._outcome = outcome
         self._expect: ExpectModel = outcome.played.case.model.expect
         self._start = outcome.played.journal[0].at
-        self._patterns: dict[str, FilterPattern] = {}
+        self._matchers: dict[str, Callable[[str], bool]] = {}
 
     def failures(self) -> Iterator[Failure]:
         expect, played = self._expect, self._outcome.played
@@ -150,9 +150,9 @@ class _Judge:
 
     def _matches(self, pattern: Any, body: str) -> bool:
         key = json.dumps(pattern)
-        if key not in self._patterns:
-            self._patterns[key] = FilterPattern.parse(json.dumps({"body": pattern}))
-        return self._patterns[key].matches({"body": _decoded(body)})
+        if key not in self._matchers:
+            self._matchers[key] = body_matcher(pattern)
+        return self._matchers[key](body)
 
     def _labels(self) -> str:
         names = [message.name for message in self._outcome.messages]
@@ -295,12 +295,3 @@ def _holds(message: MessageFacts, wanted: MessageFactsModel) -> bool:
 
 def _shown(wanted: MessageFactsModel) -> dict[str, Any]:
     return {name: comparison.text for name, comparison in _comparisons(wanted)}
-
-
-def _decoded(body: str) -> Any:
-    """A body as a pattern sees it: parsed when it is an object or a list, else the text (FILT-14)."""
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return body
-    return value if isinstance(value, dict | list) else body

@@ -229,10 +229,8 @@ def _case(document: Document, variant: str | None, data: Any, source: CaseSource
     except ValidationError as error:
         problems += problems_of(error, ScenarioModel, source, data=data)
     folder = FilePath(document.file).parent
-    resources, warnings = Resources.empty(), ()
     try:
-        loaded = parse_resources(data.get("resources") or {}, source, ("resources",), folder)
-        resources, warnings = loaded.resources, loaded.warnings
+        loaded = parse_resources(data.get("resources") or {}, source, base=("resources",), base_folder=folder)
     except ConfigError as error:
         problems += error.problems
         raise ConfigError(problems) from None
@@ -243,11 +241,11 @@ def _case(document: Document, variant: str | None, data: Any, source: CaseSource
     except UsageError as error:
         used = profile("aws-2026")
         problems.append(source.problem(str(error), ("profile",)))
-    problems += problems_of_references(model, resources, source)
+    problems += problems_of_references(model, loaded.resources, source)
     if problems:
         raise ConfigError(problems)
     name = model.name or FilePath(document.file).name.removesuffix(SUFFIX)
-    return Case(name, variant, source, model, resources, used, tuple(warnings))
+    return Case(name, variant, source, model, loaded.resources, used, loaded.warnings)
 
 
 def _profile(value: str | dict[str, Any]) -> Profile:

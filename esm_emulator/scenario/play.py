@@ -78,7 +78,7 @@ class _Stage:
                 seed=seed,
                 profile=case.profile,
                 scenario=case.id,
-                behaviors=rules_of(case),
+                behaviors=rules_of(case.model.behavior),
             ),
             clock,
             clock_name=clock_name,

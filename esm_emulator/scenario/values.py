@@ -55,8 +55,8 @@ class CountRange:
             raise ValueError(f"takes a range from the smaller to the larger count, not {value!r}")
         return cls(least, most)
 
-    def __contains__(self, count: int) -> bool:
-        return self.least <= count and (self.most is None or count <= self.most)
+    def __contains__(self, count: object) -> bool:
+        return isinstance(count, int) and self.least <= count and (self.most is None or count <= self.most)
 
 
 @dataclass(frozen=True, slots=True)
