@@ -126,6 +126,21 @@ def test_the_filters_of_a_configured_mapping(tmp_path):
         assert "1 delivered, 1 deleted" in result.stdout
 
 
+def test_of_several_mappings_with_filters_one_has_to_be_named(tmp_path):
+    file = tmp_path / "esm.yaml"
+    again = CONFIG[CONFIG.index("  Worker") :].replace("Worker", "Other").replace("Trigger", "Second")
+    file.write_text(CONFIG + again)
+    with pytest.raises(UsageError, match="one of Trigger, Second"):
+        run("--config", str(file), "-", text="x")
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    file = tmp_path / "binary"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        run("--pattern", NEW, str(file))
+
+
 def test_a_configuration_without_filters_is_refused(tmp_path):
     file = tmp_path / "esm.yaml"
     file.write_text("\n".join(line for line in CONFIG.splitlines() if "Filter" not in line))

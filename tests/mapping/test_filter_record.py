@@ -185,3 +185,9 @@ def test_numbers_of_the_body_are_compared_as_they_are_written():
     assert delivers(pattern, '{"price": 0.10}')
     assert not delivers(pattern, '{"price": 0.10000000000000000001}')
     assert delivers([{"body": {"n": [{"numeric": [">", 0.5]}]}}], '{"n": 5e-1, "m": [{"n": 1.5}], "n": 1.5e0}')
+
+
+def test_an_exponent_beyond_all_numbers_does_not_break():
+    """FILT-14: what Python cannot read as a number is compared by its text, if at all."""
+    assert not delivers([{"body": {"n": [1]}}], '{"n": 1e99999999999999999999}')
+    assert delivers([{"body": {"n": [{"exists": True}]}}], '{"n": 1e99999999999999999999}')

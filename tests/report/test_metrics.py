@@ -197,6 +197,12 @@ def test_other_clients_are_not_the_mapping():
     assert (mapping(history)["PolledEventCount"], mapping(history)["DeletedEventCount"]) == (0, 0)
 
 
+def test_a_filtered_message_does_not_count_as_deleted_after_processing():
+    """MET-3, FILT-6."""
+    history = History().sent(0, "m").received(0, "m").filtered(0, "m").deleted(0, "m")
+    assert (mapping(history)["FilteredOutEventCount"], mapping(history)["DeletedEventCount"]) == (1, 0)
+
+
 def test_provisioned_pollers_are_shown_in_provisioned_mode():
     """PROV-13."""
     trigger = {
