@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -21,7 +22,7 @@ from esm_emulator.queues.embedded import EmbeddedSqs
 from esm_emulator.queues.moto_backend import EmbeddedAws, hook
 from esm_emulator.sqs import Engine
 
-__all__ = ["WAYS", "HandClock", "QueryFault", "Run", "http_client", "open_way", "query", "query_client"]
+__all__ = ["WAYS", "HandClock", "QueryFault", "Run", "http_client", "new_client", "open_way", "query", "query_client"]
 
 WAYS = ("hook", "moto", "http")
 """How a boto3 client comes to its answer: botocore's event, moto in this process, moto's server."""
@@ -71,7 +72,7 @@ def open_way(way: str, run: Run) -> Iterator[Any]:
             yield client
         return
     with run.aws.patched():
-        client = boto3.client("sqs")
+        client = new_client("sqs")
         if way == "moto":
             client.meta.events.unregister("before-call.sqs", hook.answer)
         yield client
@@ -81,12 +82,27 @@ def open_way(way: str, run: Run) -> Iterator[Any]:
 @contextmanager
 def http_client(url: str, service: str = "sqs", region: str = "us-east-1") -> Iterator[Any]:
     """A client as any user would make it, which never takes the short way."""
-    client: Any = boto3.session.Session().client(
-        service, endpoint_url=url, region_name=region, aws_access_key_id="testing", aws_secret_access_key="testing"
-    )
+    client = new_client(service, endpoint_url=url, region_name=region)
     client.meta.events.unregister("before-call.sqs", hook.answer)
     yield client
     client.close()
+
+
+def new_client(service: str, *, region_name: str = "us-east-1", endpoint_url: str | None = None) -> Any:
+    """A boto3 client that carries the hook, of a session that many tests share: making one costs more than a test."""
+    return _session().client(
+        service,
+        endpoint_url=endpoint_url,
+        region_name=region_name,
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing",
+    )
+
+
+@cache
+def _session() -> Any:
+    with Run().aws.patched():
+        return boto3.session.Session()
 
 
 class QueryFault(Exception):

@@ -13,7 +13,7 @@ from moto.sqs import models
 
 from esm_emulator.queues.moto_backend import hook
 from esm_emulator.sqs import QueueSettings
-from tests.queues.fronts import HandClock, Run, http_client
+from tests.queues.fronts import HandClock, Run, http_client, new_client
 
 CREDENTIALS = {"region_name": "us-east-1", "aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
@@ -26,12 +26,12 @@ def run():
 
 
 def _names():
-    urls = boto3.client("sqs", **CREDENTIALS).list_queues().get("QueueUrls", [])
+    urls = new_client("sqs").list_queues().get("QueueUrls", [])
     return [url.rpartition("/")[2] for url in urls]
 
 
 def _buckets():
-    return [bucket["Name"] for bucket in boto3.client("s3", **CREDENTIALS).list_buckets()["Buckets"]]
+    return [bucket["Name"] for bucket in new_client("s3").list_buckets()["Buckets"]]
 
 
 # --- one after another ----------------------------------------------------------------------------------------------
@@ -87,7 +87,7 @@ def test_an_inner_run_hides_the_outer_one():
 def test_inside_a_users_mock_its_data_are_shared_and_stay(run):
     """Tables and buckets of an outer mock_aws are there for handlers, and stay when the run ends."""
     with mock_aws():
-        boto3.client("s3", **CREDENTIALS).create_bucket(Bucket="theirs")
+        new_client("s3").create_bucket(Bucket="theirs")
         with run.aws.patched():
             assert _buckets() == ["theirs"]
             boto3.client("s3").create_bucket(Bucket="made-inside")
@@ -97,7 +97,7 @@ def test_inside_a_users_mock_its_data_are_shared_and_stay(run):
 def test_inside_a_users_mock_its_queues_come_back(run):
     """The queues are ours for the time; the user's own come back with their messages."""
     with mock_aws():
-        client = boto3.client("sqs", **CREDENTIALS)
+        client = new_client("sqs")
         client.create_queue(QueueName="theirs")
         client.send_message(QueueUrl="theirs", MessageBody="kept")
         with run.aws.patched():
@@ -113,7 +113,7 @@ def test_a_users_mock_inside_ends_nothing_of_ours(run):
     with run.aws.patched():
         with mock_aws():
             assert _names() == ["ours"]
-            boto3.client("s3", **CREDENTIALS).create_bucket(Bucket="bucket")
+            new_client("s3").create_bucket(Bucket="bucket")
         assert _names() == ["ours"]
         assert _buckets() == ["bucket"]
 
@@ -122,7 +122,7 @@ def test_a_users_mock_may_end_before_the_run_that_it_was_around(run):
     """Fixtures that end in an odd order leave moto clean."""
     mock = mock_aws()
     mock.start()
-    boto3.client("sqs", **CREDENTIALS).create_queue(QueueName="theirs")
+    new_client("sqs").create_queue(QueueName="theirs")
     with run.aws.patched():
         mock.stop()
         assert _names() == ["ours"]
@@ -136,7 +136,7 @@ def test_a_users_mock_may_outlive_the_run_that_it_was_in(run):
     mock = mock_aws()
     with run.aws.patched():
         mock.start()
-        boto3.client("s3", **CREDENTIALS).create_bucket(Bucket="theirs")
+        new_client("s3").create_bucket(Bucket="theirs")
     try:
         assert _buckets() == ["theirs"]
         assert _names() == []

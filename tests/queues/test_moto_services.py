@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 from esm_emulator.sqs import QueueSettings
-from tests.queues.fronts import Run, http_client
+from tests.queues.fronts import Run, http_client, new_client
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:"
 
@@ -51,7 +51,7 @@ def test_a_table_is_the_same_over_http(run):
 @pytest.mark.usefixtures("patched")
 def test_a_topic_delivers_into_our_queue(run):
     """SNS → SQS, with SNS's envelope."""
-    sns = boto3.client("sns")
+    sns = new_client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ARN + "orders")
     sns.publish(TopicArn=topic, Message="hello")
@@ -62,7 +62,7 @@ def test_a_topic_delivers_into_our_queue(run):
 @pytest.mark.usefixtures("patched")
 def test_a_topic_delivers_raw_with_attributes():
     """SNS → SQS with raw delivery keeps the message attributes, bytes included."""
-    sns = boto3.client("sns")
+    sns = new_client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ARN + "orders", Attributes={"RawMessageDelivery": "true"})
     attributes = {
@@ -70,14 +70,14 @@ def test_a_topic_delivers_raw_with_attributes():
         "bytes": {"DataType": "Binary", "BinaryValue": b"\x00\x01"},
     }
     sns.publish(TopicArn=topic, Message="hello", MessageAttributes=attributes)
-    (message,) = boto3.client("sqs").receive_message(QueueUrl="orders", MessageAttributeNames=["All"])["Messages"]
+    (message,) = new_client("sqs").receive_message(QueueUrl="orders", MessageAttributeNames=["All"])["Messages"]
     assert (message["Body"], message["MessageAttributes"]) == ("hello", attributes)
 
 
 @pytest.mark.usefixtures("patched")
 def test_a_fifo_topic_delivers_into_a_fifo_queue(run):
     """SNS FIFO → SQS FIFO keeps group and deduplication id."""
-    sns = boto3.client("sns")
+    sns = new_client("sns")
     attributes = {"FifoTopic": "true", "ContentBasedDeduplication": "false"}
     topic = sns.create_topic(Name="news.fifo", Attributes=attributes)["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ARN + "orders.fifo")
@@ -89,7 +89,7 @@ def test_a_fifo_topic_delivers_into_a_fifo_queue(run):
 @pytest.mark.usefixtures("patched")
 def test_a_topic_may_be_subscribed_by_a_queue_that_is_not_there():
     """SNS takes any queue's ARN, as AWS does."""
-    sns = boto3.client("sns")
+    sns = new_client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ARN + "nobody")
 
@@ -97,7 +97,7 @@ def test_a_topic_may_be_subscribed_by_a_queue_that_is_not_there():
 @pytest.mark.usefixtures("patched")
 def test_a_bucket_notifies_our_queue(run):
     """S3 → SQS: an object's event."""
-    s3 = boto3.client("s3")
+    s3 = new_client("s3")
     s3.create_bucket(Bucket="uploads")
     s3.put_bucket_notification_configuration(
         Bucket="uploads",
@@ -114,7 +114,7 @@ def test_a_bucket_notifies_our_queue(run):
 def test_an_event_rule_sends_into_our_queue(run):
     """EventBridge → SQS (moto needs jsonpath-ng for it)."""
     pytest.importorskip("jsonpath_ng")
-    events = boto3.client("events")
+    events = new_client("events")
     events.put_rule(Name="all", EventPattern=json.dumps({"source": ["shop"]}))
     events.put_targets(Rule="all", Targets=[{"Id": "q", "Arn": ARN + "orders"}])
     events.put_events(Entries=[{"Source": "shop", "DetailType": "sold", "Detail": '{"id": 1}'}])
@@ -126,15 +126,15 @@ def test_an_event_rule_sends_into_our_queue(run):
 def test_tagged_queues_are_found(run):
     """The tagging API sees our queues and their tags."""
     run.sqs.create("tagged", QueueSettings(), tags={"team": "a"})
-    answer = boto3.client("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "team"}])
+    answer = new_client("resourcegroupstaggingapi").get_resources(TagFilters=[{"Key": "team"}])
     assert [entry["ResourceARN"] for entry in answer["ResourceTagMappingList"]] == [ARN + "tagged"]
 
 
 @pytest.mark.usefixtures("patched")
 def test_a_mapping_of_motos_own_never_fires(run):
     """A Lambda mapping that somebody makes inside moto takes nothing out of our queue."""
-    sqs, fired = boto3.client("sqs"), boto3.client("lambda")
-    role = boto3.client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}", Path="/x/")["Role"]["Arn"]
+    sqs, fired = new_client("sqs"), new_client("lambda")
+    role = new_client("iam").create_role(RoleName="r", AssumeRolePolicyDocument="{}", Path="/x/")["Role"]["Arn"]
     fired.create_function(
         FunctionName="f", Runtime="python3.12", Role=role, Handler="f.f", Code={"ZipFile": _zip()}, Publish=True
     )

@@ -10,14 +10,13 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-import boto3
 import pytest
 
 from esm_emulator.clocks.real import RealClock
 from esm_emulator.journal import MessageDeleted, MessageReceived
 from esm_emulator.queues.moto_backend import hook
 from esm_emulator.sqs import QueueSettings
-from tests.queues.fronts import Run, http_client
+from tests.queues.fronts import Run, http_client, new_client
 
 SENDERS, EACH = 4, 40
 
@@ -31,7 +30,7 @@ def run():
 def clients(run):
     """A client for each way in, safe for use by several threads as boto3's clients are."""
     with run.aws.patched(), run.aws.serve() as server, http_client(server.url) as remote:
-        short, long = boto3.client("sqs"), boto3.client("sqs")
+        short, long = new_client("sqs"), new_client("sqs")
         long.meta.events.unregister("before-call.sqs", hook.answer)
         yield {"hook": short, "moto": long, "http": remote}
 
