@@ -25,6 +25,7 @@ __all__ = [
     "TYPES",
     "Declared",
     "Origin",
+    "Spot",
     "changed",
     "declare",
 ]
@@ -43,6 +44,26 @@ IDLE_KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in a document, which is None for what was given in code.
+
+    ``root`` leads to all resources of the document, and problems do not name it.
+    """
+
+    document: Source | None
+    path: Path
+    root: Path = ()
+
+    def problem(self, message: str, *, key: bool = False, clause: str = "") -> Problem:
+        """A problem there."""
+        is_below = self.path[: len(self.root)] == self.root != self.path
+        name = dotted(self.path[len(self.root) :] if is_below else self.path)
+        if self.document is None:
+            return Problem(message, name, clause=clause)
+        return replace(self.document.problem(message, self.path, key=key, clause=clause), path=name)
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a resource's properties stand: in ``document`` below ``base``, but for those that ``moved``.
 
@@ -52,26 +73,24 @@ class Origin:
 
     base: Path
     document: Source | None = None
-    moved: Mapping[Path, tuple[Source | None, Path]] = field(default_factory=dict)
+    moved: Mapping[Path, Spot] = field(default_factory=dict)
+    root: Path = ()
 
     def problem(self, message: str, path: Path = (), *, key: bool = False, clause: str = "") -> Problem:
         """A problem with the property at ``path``, or with the whole resource."""
-        document, full = self._find(path)
-        name = dotted(full[1:] if full[0] in ("Resources", "resources") else full)
-        if document is None:
-            return Problem(message, name, clause=clause)
-        return replace(document.problem(message, full, key=key, clause=clause), path=name)
+        return self.spot(path).problem(message, key=key, clause=clause)
+
+    def spot(self, path: Path = ()) -> Spot:
+        """Where the property at ``path`` stands, or the whole resource."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self.moved:
+                spot = self.moved[path[:length]]
+                return replace(spot, path=(*spot.path, *path[length:]))
+        return Spot(self.document, (*self.base, "Properties", *path) if path else self.base, self.root)
 
     def below(self, *steps: str | int) -> Origin:
         """The place of something inside the block, not a property."""
-        return Origin((*self.base, *steps), self.document)
-
-    def _find(self, path: Path) -> tuple[Source | None, Path]:
-        for length in range(len(path), 0, -1):
-            if path[:length] in self.moved:
-                document, base = self.moved[path[:length]]
-                return document, (*base, *path[length:])
-        return self.document, (*self.base, "Properties", *path) if path else self.base
+        return Origin((*self.base, *steps), self.document, root=self.root)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +166,7 @@ def changed(resource: Declared, path: Path, value: Any) -> Declared:
     return replace(
         resource,
         properties=properties,
-        origin=replace(resource.origin, moved={**resource.origin.moved, path: (None, (resource.id, *path))}),
+        origin=replace(resource.origin, moved={**resource.origin.moved, path: Spot(None, (resource.id, *path))}),
         told=resource.told - {str(path[0])},
     )
 

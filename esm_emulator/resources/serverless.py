@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from esm_emulator.errors import Problem
-from esm_emulator.resources.declared import FUNCTION, MAPPING, Declared, Origin
+from esm_emulator.resources.declared import FUNCTION, MAPPING, Declared, Origin, Spot
 from esm_emulator.resources.models import IGNORED
-from esm_emulator.validation import Source, did_you_mean
+from esm_emulator.validation import did_you_mean
 from esm_emulator.yaml_source import Path
 
 __all__ = ["expand"]
@@ -57,13 +57,12 @@ def _mapping(function: Declared, name: str, event: Mapping[str, Any], qualifier:
 
 
 def _origin(function: Origin, name: str) -> Origin:
-    base = (*function.base, "Properties", "Events", name)
-    queue = (*base, "Properties", "Queue")
-    moved: dict[Path, tuple[Source | None, Path]] = {
-        ("EventSourceArn",): (function.document, queue),
-        ("FunctionName",): (function.document, function.base),
+    event = function.spot(("Events", name))
+    moved: dict[Path, Spot] = {
+        ("EventSourceArn",): replace(event, path=(*event.path, "Properties", "Queue")),
+        ("FunctionName",): function.spot(),
     }
-    return Origin(base, function.document, moved)
+    return Origin(event.path, event.document, moved, event.root)
 
 
 def _event_problems(function: Declared, name: str, event: Any) -> Iterable[Problem]:

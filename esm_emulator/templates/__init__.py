@@ -58,7 +58,7 @@ def load(
         problems = [] if str(path).endswith(".esm.yaml") else _config_problems(document)
         found = read_own(
             data["resources"],
-            Origin(("resources",), document),
+            Origin(("resources",), document, root=("resources",)),
             folder,
             region=region,
             account=account,
@@ -94,7 +94,13 @@ def parse_resources(
     """
     folder = FilePath(base_folder or ".").absolute()
     found = read_own(
-        data, Origin(base, document), folder, strict=strict, region=region, account=account, parameters=parameters
+        data,
+        Origin(base, document, root=base),
+        folder,
+        strict=strict,
+        region=region,
+        account=account,
+        parameters=parameters,
     )
     own = document if isinstance(document, Document) else None
     return _loaded(found, own, region, account, rules)

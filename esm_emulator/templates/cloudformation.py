@@ -12,12 +12,12 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from esm_emulator.errors import ConfigError, Problem
-from esm_emulator.resources.declared import FUNCTION, IDLE_KEYS, MAPPING, QUEUE, SERVERLESS, Declared, Origin
+from esm_emulator.resources.declared import FUNCTION, IDLE_KEYS, MAPPING, QUEUE, SERVERLESS, Declared, Origin, Spot
 from esm_emulator.resources.models import ACCOUNT, REGION
 from esm_emulator.templates.evaluation import evaluate
 from esm_emulator.templates.intrinsics import NoSuchName, Scope, Unresolved, is_intrinsic
 from esm_emulator.templates.parameters import read_parameters
-from esm_emulator.validation import Source, did_you_mean
+from esm_emulator.validation import did_you_mean
 from esm_emulator.yaml_source import Document, Path
 
 __all__ = ["Template", "read_template"]
@@ -67,7 +67,7 @@ def read_template(
     template = Template(scope, folder, _globals(data))
     present: list[tuple[str, Mapping[str, Any], Origin]] = []
     for id_, block in _section(document, "Resources").items():
-        origin = Origin(("Resources", id_), document)
+        origin = Origin(("Resources", id_), document, root=("Resources",))
         if str(id_).startswith("Fn::"):
             template.warnings.append(origin.problem(f"{id_} is not worked out; its resources are left out", key=True))
         elif not isinstance(block, Mapping):
@@ -140,11 +140,11 @@ def _add(template: Template, id_: str, block: Mapping[str, Any], origin: Origin)
 
 def _with_globals(raw: dict[str, Any], globals_: Mapping[str, Any], origin: Origin) -> tuple[dict[str, Any], Origin]:
     """A serverless function's properties over the globals: mappings merge, lists add, all else replaces."""
-    moved: dict[Path, tuple[Source | None, Path]] = dict(origin.moved)
+    moved: dict[Path, Spot] = dict(origin.moved)
     made = _merged(globals_, raw)
     for name in globals_:
         if name not in raw:
-            moved[name,] = (origin.document, ("Globals", "Function", name))
+            moved[name,] = Spot(origin.document, ("Globals", "Function", name))
     return made, replace(origin, moved=moved)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from esm_emulator.errors import ConfigError, Problem, UsageError
 from esm_emulator.resources.assembly import MODELS
-from esm_emulator.resources.declared import SERVERLESS, Declared, Origin, changed, declare
+from esm_emulator.resources.declared import SERVERLESS, Declared, Origin, Spot, changed, declare
 from esm_emulator.resources.models import ACCOUNT, IGNORED, REGION, UNSUPPORTED, Resource
 from esm_emulator.resources.serverless import expand
 from esm_emulator.templates.cloudformation import Template, read_template
@@ -176,7 +176,7 @@ class _Overrides:
             except UsageError as error:
                 self.problems.append(replace(self.origin, base=at).problem(str(error)))
                 continue
-            moved = {**declared.origin.moved, path: (self.origin.document, at)}
+            moved = {**declared.origin.moved, path: Spot(self.origin.document, at, self.origin.root)}
             declared = replace(declared, origin=replace(declared.origin, moved=moved))
         self._put(declared)
 
