@@ -38,9 +38,9 @@ class Code:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._users = 0
-        self._imported: dict[str, ModuleType] = {}
         self._aside: dict[str, ModuleType] = {}  # ours, whose names belong to others
-        self._was_on_path = folder in sys.path
+        self._added_to_path = False
+        self._were_there = set(self._ours())
 
     @classmethod
     def of(cls, folder: str) -> Code:
@@ -55,22 +55,14 @@ class Code:
         """The module of that dotted name, imported when it was not yet. Raises what its import raises."""
         with _one_at_a_time, self._in_front(), _no_bytecode():
             importlib.invalidate_caches()
-            before = set(sys.modules)
-            try:
-                return importlib.import_module(name)
-            finally:
-                names = self._names()
-                for other in set(sys.modules) - before:
-                    if _top(other) in names and _home(sys.modules.get(_top(other))) == self._folder:
-                        self._imported[other] = sys.modules[other]
+            return importlib.import_module(name)
 
     def forget(self) -> None:
         """Have everything that was imported from the folder imported anew when it is next asked for."""
         with _one_at_a_time:
-            for name, module in self._imported.items():
-                if sys.modules.get(name) is module:
+            for name in self._ours():
+                if name not in self._were_there:
                     del sys.modules[name]
-            self._imported.clear()
             self._aside.clear()
 
     def close(self) -> None:
@@ -80,7 +72,7 @@ class Code:
             if self._users:
                 return
             self.forget()
-            if not self._was_on_path and self._folder in sys.path:
+            if self._added_to_path and self._folder in sys.path:
                 sys.path.remove(self._folder)
             del self._all[self._folder]
 
@@ -103,9 +95,16 @@ class Code:
 
     def _put_first_on_path(self) -> None:
         if sys.path[:1] != [self._folder]:
-            if self._folder in sys.path and not self._was_on_path:
+            if self._added_to_path and self._folder in sys.path:
                 sys.path.remove(self._folder)
             sys.path.insert(0, self._folder)
+            self._added_to_path = True
+
+    def _ours(self) -> list[str]:
+        """The names of the modules that are there from the folder."""
+        names = self._names()
+        ours = {top for top in names if _home(sys.modules.get(top)) == self._folder}
+        return [name for name in list(sys.modules) if _top(name) in ours]
 
     def _names(self) -> set[str]:
         """The names of the modules and packages that the folder has."""

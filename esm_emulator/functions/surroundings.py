@@ -34,31 +34,41 @@ _lock = threading.RLock()
 
 
 class Variables:
-    """A function's environment variables while it lives in this process; a deleted one is None."""
+    """A function's environment variables while it lives in this process; a deleted one is None.
+
+    Several functions lie upon one another here like layers: the last one that has set a variable is seen, and when it
+    ends the one beneath, down to what was there before them all.
+    """
+
+    _layers: list[Variables] = []  # noqa: RUF012 - there is one environment, so one pile of who uses it
+    _beneath: dict[str, str | None] = {}  # noqa: RUF012
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.values: dict[str, str | None] = dict(variables)
-        self._before: dict[str, str | None] = {}
 
     def begin(self) -> None:
         """Set them in this process."""
-        for name, value in self.values.items():
-            self.set(os.environ, name, value)
+        with _lock:
+            self._layers.append(self)
+            for name, value in self.values.items():
+                self.set(os.environ, name, value)
 
     def set(self, environ: Any, name: str, value: str | None) -> None:
         """Set or delete one, for the function and in this process's ``environ``."""
         with _lock:
-            self._before.setdefault(name, environ.get(name))
+            self._beneath.setdefault(name, environ.get(name))
             self.values[name] = value
             _put(environ, name, value)
 
     def end(self) -> None:
         """Leave this process's variables as they were, but for what somebody else has set since."""
         with _lock:
-            for name, value in self._before.items():
-                if os.environ.get(name) == self.values[name]:
-                    _put(os.environ, name, value)
-            self._before.clear()
+            self._layers.remove(self)
+            for name, value in self.values.items():
+                left = [layer.values[name] for layer in self._layers if name in layer.values]
+                before = left[-1] if left else self._beneath.pop(name)
+                if os.environ.get(name) == value:
+                    _put(os.environ, name, before)
 
 
 class Presence:
@@ -133,8 +143,10 @@ class _Stream:
         self._before: Any = None
 
     def begin(self) -> None:
-        self._before = getattr(sys, self._name)
-        setattr(sys, self._name, self)
+        current = getattr(sys, self._name)
+        if current is not self:
+            self._before = current
+            setattr(sys, self._name, self)
 
     def end(self) -> None:
         if getattr(sys, self._name) is self:  # or somebody has put another in its place

@@ -28,9 +28,8 @@ from esm_emulator.functions.runtime import wire
 __all__ = ["Answer", "Worker"]
 
 _ENTRY = str(Path(__file__).resolve().parent / "runtime" / "__main__.py")
-# -u: what is printed is out at once; -B: the code's folder is left as it is, as in Lambda, where it is read-only;
-# -P: the folder of the entry is no place to import from
-_COMMAND = (sys.executable, "-u", "-B", "-P", _ENTRY)
+# -u: what is printed is out at once; -P: the folder of the entry is no place to import from
+_COMMAND = (sys.executable, "-u", "-P", _ENTRY)
 _CHUNK = 262_144
 _SPARE_DESCRIPTORS = 64
 
@@ -153,14 +152,15 @@ class Worker:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer | None] = loop.create_future()
         received = bytearray()
-        loop.add_reader(self._socket, self._read_frame, received, answer)
+        descriptor = self._socket.fileno()
+        loop.add_reader(descriptor, self._read_frame, received, answer)
         loop.add_reader(self._pipe, self._read_output, loop)
         try:
             if data:
                 await self._send(loop, data)
             return await answer
         finally:
-            loop.remove_reader(self._socket)
+            loop.remove_reader(descriptor)
             loop.remove_reader(self._pipe)
             self._drain()
 

@@ -11,7 +11,6 @@ import logging
 import time
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 __all__ = ["JsonFormatter", "LambdaLogHandler", "TextFormatter", "level_of", "one_event"]
@@ -36,9 +35,9 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         kind, error, trace = record.exc_info or (None, None, None)
-        at = datetime.fromtimestamp(record.created, tz=UTC)
+        whole, ms = divmod(int(record.created * 1000), 1000)
         value: dict[str, Any] = {
-            "timestamp": f"{at.strftime(_SECONDS)}.{at.microsecond // 1000:03d}Z",
+            "timestamp": f"{time.strftime(_SECONDS, time.gmtime(whole))}.{ms:03d}Z",
             "level": record.levelname,
             "message": record.getMessage(),
             "logger": record.name,

@@ -16,7 +16,6 @@ import logging
 import os
 import resource
 import signal
-import socket
 import sys
 import threading
 import time
@@ -39,9 +38,9 @@ _OPEN_FILES = 1_024  # RUN-2
 
 
 class Worker:
-    """Serves the emulator at the other end of ``connection`` until that end closes."""
+    """Serves the emulator at the other end of ``connection``, a socket's descriptor, until that end closes."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: int) -> None:
         self._connection = connection
         self._request_id = ""
         self._marshaller = Marshaller()
@@ -75,6 +74,7 @@ class Worker:
         return handler
 
     def _prepare(self, settings: dict[str, Any]) -> None:
+        sys.dont_write_bytecode = True  # the code's folder is left as it is, as in Lambda, where it is read-only
         os.environ.update(settings["variables"])
         time.tzset()
         folder = settings["folder"]
@@ -117,37 +117,35 @@ class Worker:
     # --- frames -----------------------------------------------------------------------------------------------
 
     def _send(self, kind: int, *parts: bytes) -> None:
-        self._connection.sendall(frame(kind, *parts))
+        left = memoryview(frame(kind, *parts))
+        while left:
+            left = left[os.write(self._connection, left) :]
 
     def _receive(self) -> tuple[int, bytes]:
         kind, size = HEADER.unpack(self._read(HEADER.size))
         return kind, self._read(size)
 
     def _read(self, size: int) -> bytes:
-        data = bytearray(size)
-        view = memoryview(data)
-        while view:
-            count = self._connection.recv_into(view)
-            if count == 0:
+        data = os.read(self._connection, size) if size else b""
+        while len(data) < size:
+            more = os.read(self._connection, size - len(data))
+            if not more:
                 leave()
-            view = view[count:]
-        return bytes(data)
+            data += more
+        return data
 
 
 def main(descriptor: int) -> None:
     """Serve on the inherited socket ``descriptor``."""
+    # The end of this process is seen by the end of its socket, so no child may have it too. It is a bare descriptor,
+    # because a socket object would be closed as the interpreter shuts down, a moment before the end
     os.set_inheritable(descriptor, False)
-    # The end of this process is seen by the end of its socket, which therefore must not close a moment before: as long
-    # as the interpreter shuts down, a copy is open that it knows nothing of; and none in a child that was forked
-    copy = os.dup(descriptor)
-    connection = socket.socket(fileno=descriptor)
-    os.register_at_fork(after_in_child=connection.close)
-    os.register_at_fork(after_in_child=partial(os.close, copy))
+    os.register_at_fork(after_in_child=partial(os.close, descriptor))
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard == resource.RLIM_INFINITY or hard >= _OPEN_FILES:
         resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES, _OPEN_FILES))
     sys.excepthook = _report
-    Worker(connection).run()
+    Worker(descriptor).run()
 
 
 def leave() -> None:
