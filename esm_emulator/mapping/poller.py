@@ -32,9 +32,10 @@ from esm_emulator.mapping.batch import Batch, BatchRules, Buffer
 from esm_emulator.mapping.lineage import depth, function_key, next_header
 from esm_emulator.mapping.record import event
 from esm_emulator.mapping.response import judge
+from esm_emulator.mapping.scaling import Allowance
 from esm_emulator.messages import ReceivedMessage
 from esm_emulator.profiles import Profile
-from esm_emulator.queues import Queue, Stop
+from esm_emulator.queues import Delivery, Queue, Stop
 
 __all__ = ["MessageFilter", "Poller", "Reports", "Work"]
 
@@ -49,19 +50,19 @@ class MessageFilter(Protocol):
 
 
 class Reports(Protocol):
-    """What a poller tells its pool, which scales by it (POLL-9 … 16)."""
+    """What a poller tells its pool, which scales by it (POLL-9 … 16). ``poller`` is its name."""
 
-    def received(self, count: int, asked: int) -> None:
-        """A receive brought ``count`` of the ``asked`` messages."""
+    def asks(self, poller: str) -> None:
+        """It asks the queue for messages, and is free until it has some."""
+
+    def received(self, poller: str) -> None:
+        """It has messages."""
 
     def failed(self) -> None:
         """An invocation ended with a function error."""
 
     def throttled(self) -> None:
         """A try was throttled, or the service failed."""
-
-    def succeeded(self) -> None:
-        """An invocation ended without a function error."""
 
 
 @dataclass(slots=True)
@@ -89,11 +90,15 @@ class Work:
 
 
 class Poller:
-    """One poller of a mapping. ``name`` is the consumer in the journal: the mapping's id and the poller's number."""
+    """One poller of a mapping. ``name`` is the consumer in the journal: the mapping's id and the poller's number.
 
-    def __init__(self, work: Work, number: int) -> None:
+    In provisioned mode it is one of the ten lanes of a poller, which share its ``allowance`` (PROV-5).
+    """
+
+    def __init__(self, work: Work, name: str, allowance: Allowance | None = None) -> None:
         self.work = work
-        self.name = f"{work.mapping}/{number}"
+        self.name = name
+        self._allowance = allowance
         self.stop = Stop()
         self._buffer = Buffer(work.rules, work.queue.arn)
 
@@ -115,11 +120,25 @@ class Poller:
             if batch := self._buffer.close(self.work.clock.now()):
                 return batch
             asked = self._buffer.asks_for
-            delivery = await self.work.queue.receive(asked, self._patience(), self.stop, self.name)
+            delivery = await self._receive(asked)
             if delivery.messages:
-                self.work.reports.received(len(delivery.messages), asked)
                 self._buffer.add(await self._matching(delivery.messages), self.work.clock.now(), asked=asked)
         return None
+
+    async def _receive(self, asked: int) -> Delivery:
+        """One receive, when the allowance of provisioned mode lets it be made."""
+        if self._allowance is not None and (
+            wait := self._allowance.next_poll(self.work.clock.now()) - self.work.clock.now()
+        ):
+            if await self.stop.wait(wait):
+                return Delivery()
+        self.work.reports.asks(self.name)
+        delivery = await self.work.queue.receive(asked, self._patience(), self.stop, self.name)
+        if delivery.messages:
+            self.work.reports.received(self.name)
+        if self._allowance is not None:
+            self._allowance.polled(self.work.clock.now(), sum(len(message.body) for message in delivery.messages))
+        return delivery
 
     def _patience(self) -> int | None:
         """How long the next receive may wait: to the end of the window, or as long as it takes for a first message."""
@@ -151,7 +170,8 @@ class Poller:
         if reply is None:
             return
         verdict = judge(reply, run.ids, partial=self.work.partial)
-        self._report(reply)
+        if isinstance(reply, Failed):
+            self.work.reports.failed()
         self.work.tell(
             ResponseJudged,
             self.work.mapping,
@@ -195,12 +215,6 @@ class Poller:
         wait = round(wait * self.work.random.uniform(1 - jitter, 1 + jitter)) if jitter else wait
         at = self.work.clock.now() + max(1, wait)
         return at if at < visible_until else None
-
-    def _report(self, reply: Reply) -> None:
-        if isinstance(reply, Failed):
-            self.work.reports.failed()
-        else:
-            self.work.reports.succeeded()
 
     async def _hand_back(self, messages: Sequence[ReceivedMessage]) -> None:
         """Give back what was never invoked, as a courtesy to whoever polls next (POLL-20)."""

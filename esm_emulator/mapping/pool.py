@@ -1,7 +1,8 @@
 """The mapping: its pollers, how many there are, and its state.
 
-The pool starts pollers and retires them; what each does is :mod:`poller`'s. A retired poller finishes what it has in
-hand first, so the number of running pollers may for a while be above the number wanted, never the number that receives.
+The pool starts pollers and retires them as :mod:`scaling` decides; what each does is :mod:`poller`'s. A retired poller
+finishes what it has in hand first, so the number of running pollers may for a while be above the number wanted, never
+the number that receives.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import Journal, MappingChanged, PollersChanged
 from esm_emulator.mapping.batch import BatchRules
 from esm_emulator.mapping.poller import MessageFilter, Poller, Work
+from esm_emulator.mapping.scaling import Allowance, Decision, Limits, Scaling
 from esm_emulator.profiles import Profile
 from esm_emulator.queues import Queue, Stop
 from esm_emulator.resources import EventSourceMapping
@@ -54,6 +56,11 @@ class Mapping:
         self._running = 0
         self._numbers = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
+        self._scaling: Scaling | None = None
+        self._woken: anyio.Event | None = None
+        self._armed: int | None = None  # when scaling is looked at next
+        self._allowance: Allowance | None = None
+        self._number = 0
         self._work = Work(
             mapping=resource.id,
             queue=queue,
@@ -65,7 +72,7 @@ class Mapping:
             random=random,
             identifiers=identifiers,
             rules=_rules(resource, profile),
-            partial="ReportBatchItemFailures" in resource.FunctionResponseTypes,
+            partial=resource.reports_item_failures,
             filter=compile_filter(resource, profile),
             batches=itertools.count(1),
             reports=self,
@@ -76,11 +83,9 @@ class Mapping:
         """The queue that it reads."""
         return self._work.queue
 
-    async def run(
-        self, stop: Stop, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-    ) -> None:
+    async def run(self, stop: Stop, *, task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Poll, from now until ``stop`` is set and every poller has finished and settled what it had in hand."""
-        stopped = anyio.Event()
+        forget = stop.subscribe(self._wake)
         async with anyio.create_task_group() as group:
             self._group = group
             if self.resource.Enabled:
@@ -88,10 +93,12 @@ class Mapping:
             else:
                 self._tell("Disabled", "Enabled is false")
             task_status.started()
-            forget = stop.subscribe(stopped.set)
-            await stopped.wait()
-            forget()
+            while not stop.is_set:
+                await self._until_due()
+                self._scale(lambda scaling, now: scaling.tick(now))
+            self._scaling = None
             self._retire_to(0, "stop")
+        forget()
         self._group = None
 
     def enable(self, reason: str = "USER_INITIATED") -> None:
@@ -99,12 +106,15 @@ class Mapping:
         if not self.enabled:
             self.enabled = True
             self._tell("Enabled", reason)
-            self._grow_to(self._wanted(), reason)
+            self._scaling = Scaling(Limits.of(self.resource, self._work.profile), self._work.clock.now())
+            self._apply(self._scaling.started)
+            self._wake()
 
     def disable(self, reason: str = "USER_INITIATED") -> None:
         """Stop polling and invoking; what runs is finished, the messages stay in the queue (API-15, POLL-20)."""
         if self.enabled:
             self.enabled = False
+            self._scaling = None
             self._tell("Disabling", reason)
             self._retire_to(0, reason)
             self._disabled_when_quiet()
@@ -114,38 +124,74 @@ class Mapping:
         was_enabled, self.resource = self.resource.Enabled, resource
         self._work.profile = profile
         self._work.rules = _rules(resource, profile)
-        self._work.partial = "ReportBatchItemFailures" in resource.FunctionResponseTypes
+        self._work.partial = resource.reports_item_failures
         self._work.filter = self._compile_filter(resource, profile)
         if resource.Enabled != was_enabled:
             (self.enable if resource.Enabled else self.disable)()
+        self._scale(lambda scaling, now: scaling.configure(Limits.of(resource, profile), now))
 
-    # --- pollers ----------------------------------------------------------------------------------------------
+    # --- how many pollers -------------------------------------------------------------------------------------
 
-    def _wanted(self) -> int:
-        scaling = self.resource.ScalingConfig
-        most = scaling.MaximumConcurrency if scaling else None
-        return min(self._work.profile.pollers_at_start, most or self._work.profile.pollers_at_start)
+    async def _until_due(self) -> None:
+        """Wait until scaling has something to look at, or something changed that."""
+        self._woken = anyio.Event()
+        self._armed = self._scaling.due if self._scaling is not None else None
+        wait = None if self._armed is None else max(0, self._armed - self._work.clock.now()) / 1_000
+        with anyio.move_on_after(wait):
+            await self._woken.wait()
 
-    def _grow_to(self, count: int, reason: str) -> None:
-        if self._group is None or count <= len(self._pollers):
+    def _wake(self) -> None:
+        if self._woken is not None:
+            self._woken.set()
+
+    def _scale(self, ask: Callable[[Scaling, int], Decision | None]) -> None:
+        """Tell scaling something, do what it decides, and look again when it wants to."""
+        scaling = self._scaling
+        if scaling is None:
             return
-        while len(self._pollers) < count:
-            poller = Poller(self._work, next(self._numbers))
+        self._apply(ask(scaling, self._work.clock.now()))
+        due = scaling.due
+        if due is not None and (self._armed is None or due < self._armed):
+            self._wake()
+
+    def _apply(self, decision: Decision | None) -> None:
+        if decision is None or self._group is None:
+            return
+        lanes = decision.invokes
+        self._retire_to(lanes, decision.reason.value, decision.pollers)
+        if lanes <= len(self._pollers):
+            return
+        self._work.tell(PollersChanged, self.resource.id, decision.pollers, decision.reason.value)
+        while len(self._pollers) < lanes:
+            poller = self._new_poller(decision.invokes // decision.pollers)
             self._pollers.append(poller)
             self._running += 1
             self._group.start_soon(self._run, poller, name=poller.name)
-        self._work.tell(PollersChanged, self.resource.id, count, reason)
 
-    def _retire_to(self, count: int, reason: str) -> None:
-        if count >= len(self._pollers):
+    def _new_poller(self, lanes: int) -> Poller:
+        """The next poller; in provisioned mode the next lane of one, ``lanes`` to a poller (PROV-5)."""
+        if lanes == 1:
+            return Poller(self._work, f"{self.resource.id}/{next(self._numbers)}")
+        lane = len(self._pollers) % lanes
+        if lane == 0:
+            self._allowance = Allowance(self._work.profile)
+            self._number = next(self._numbers)
+        return Poller(self._work, f"{self.resource.id}/{self._number}.{lane + 1}", self._allowance)
+
+    def _retire_to(self, lanes: int, reason: str, pollers: int | None = None) -> None:
+        if lanes >= len(self._pollers):
             return
-        retired, self._pollers = self._pollers[count:], self._pollers[:count]
-        self._work.tell(PollersChanged, self.resource.id, count, reason)
+        retired, self._pollers = self._pollers[lanes:], self._pollers[:lanes]
+        self._work.tell(PollersChanged, self.resource.id, lanes if pollers is None else pollers, reason)
         for poller in retired:
+            if self._scaling is not None:
+                self._scaling.gone(poller.name)
             poller.stop.set()
 
     async def _run(self, poller: Poller) -> None:
         await poller.run()
+        if self._scaling is not None:
+            self._scaling.gone(poller.name)
         self._running -= 1
         self._disabled_when_quiet()
 
@@ -158,17 +204,22 @@ class Mapping:
 
     # --- what pollers report ----------------------------------------------------------------------------------
 
-    def received(self, count: int, asked: int) -> None:
-        """A receive brought messages."""
+    def asks(self, poller: str) -> None:
+        """A poller asks the queue for messages."""
+        if self._scaling is not None:
+            self._scaling.asks(poller, self._work.clock.now())
+
+    def received(self, poller: str) -> None:
+        """A poller has messages."""
+        self._scale(lambda scaling, now: scaling.received(poller, now))
 
     def failed(self) -> None:
         """An invocation ended with a function error."""
+        self._scale(Scaling.failed)
 
     def throttled(self) -> None:
         """A try was refused."""
-
-    def succeeded(self) -> None:
-        """An invocation ended without a function error."""
+        self._scale(Scaling.throttled)
 
 
 def _rules(resource: EventSourceMapping, profile: Profile) -> BatchRules:
