@@ -127,17 +127,15 @@ class Poller:
 
     async def _receive(self, asked: int) -> Delivery:
         """One receive, when the allowance of provisioned mode lets it be made."""
-        if self._allowance is not None and (
-            wait := self._allowance.next_poll(self.work.clock.now()) - self.work.clock.now()
-        ):
-            if await self.stop.wait(wait):
-                return Delivery()
+        now = self.work.clock.now
+        if self._allowance is not None and await self.stop.wait(self._allowance.next_poll(now()) - now()):
+            return Delivery()
         self.work.reports.asks(self.name)
         delivery = await self.work.queue.receive(asked, self._patience(), self.stop, self.name)
         if delivery.messages:
             self.work.reports.received(self.name)
         if self._allowance is not None:
-            self._allowance.polled(self.work.clock.now(), sum(len(message.body) for message in delivery.messages))
+            self._allowance.polled(now(), sum(len(message.body) for message in delivery.messages))
         return delivery
 
     def _patience(self) -> int | None:
