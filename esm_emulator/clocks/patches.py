@@ -158,7 +158,8 @@ class _BoundEarlier:
             return
         self._seen = len(sys.modules), id(last)
         for name, module in list(sys.modules.items()):
-            if isinstance(module, ModuleType) and module not in self._searched:
+            # cffi's modules are in there too, which have no names of Python's and bear no weak reference
+            if isinstance(module, ModuleType) and type(module).__weakrefoffset__ and module not in self._searched:
                 self._searched.add(module)
                 if name.partition(".")[0] not in _NOT_SEARCHED:
                     self._search_module(module)
