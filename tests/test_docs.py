@@ -70,3 +70,19 @@ def test_the_configuration_that_is_shown_is_the_examples() -> None:
     (shown,) = (text for text in yaml_blocks(ROOT / "docs" / "configuration.md") if text.startswith("resources:"))
     real = (ROOT / "examples" / "orders" / "esm.yaml").read_text(encoding="utf-8")
     assert shown == re.sub(r" *#.*", "", real).lstrip("\n")
+
+
+def without_what_differs(text: str) -> str:
+    return re.sub(r"real [0-9.]+s", "real", text)
+
+
+def test_the_failing_scenario_in_the_readme_fails_like_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (text,) = (text for text in SCENARIOS if "name: one-in-ten" in text)
+    expecting_too_little = text.replace("OrdersDlq: {messages: 10}", "OrdersDlq: {messages: 1}")
+    (tmp_path / "one-in-ten.esm.yaml").write_text(expecting_too_little, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["replay", "one-in-ten.esm.yaml"])
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^\$ esm replay one-in-ten.esm.yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    assert result.exit_code == 1
+    assert without_what_differs(result.output).startswith(without_what_differs(shown)), "its output changed"
