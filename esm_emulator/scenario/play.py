@@ -26,7 +26,7 @@ from esm_emulator.scenario.file import Case
 from esm_emulator.scenario.schema import StepModel
 from esm_emulator.scenario.sends import Sending, sendings
 
-__all__ = ["Played", "play"]
+__all__ = ["DEFAULT_WATCHDOG_S", "Played", "play"]
 
 DEFAULT_WATCHDOG_S = 60.0
 

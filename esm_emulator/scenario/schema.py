@@ -38,6 +38,8 @@ __all__ = [
     "SendModel",
     "StepModel",
     "StopModel",
+    "TimelineExpectation",
+    "TypedAttribute",
     "VariantModel",
 ]
 
