@@ -9,7 +9,7 @@ for the run to become idle is woken by the journal too.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
@@ -18,7 +18,7 @@ from typing import Any
 import anyio
 
 from esm_emulator import __version__
-from esm_emulator.clocks import Clock
+from esm_emulator.clocks import Clock, handlers
 from esm_emulator.errors import UsageError
 from esm_emulator.functions import Function
 from esm_emulator.functions.inline import InlineFunction
@@ -45,6 +45,7 @@ from esm_emulator.profiles import PROFILES, Profile
 from esm_emulator.queues import Queue, Stop
 from esm_emulator.queues.embedded import EmbeddedQueue, EmbeddedSqs
 from esm_emulator.queues.faulty import FaultyQueue
+from esm_emulator.queues.on_demand import on_demand
 from esm_emulator.resources import Function as FunctionResource
 from esm_emulator.resources import Queue as QueueResource
 from esm_emulator.resources import Resources
@@ -60,7 +61,8 @@ class Plan:
 
     ``handlers`` are Python callables in place of a function's ``Handler``; ``behaviors`` a scenario's rules for a
     function; ``outside`` queues that a mapping reads and that are not ours, by the mapping's id; ``adapt`` makes the
-    adapter in which a function's handler runs (by default :class:`InlineFunction`).
+    adapter in which a function's handler runs (by default :class:`InlineFunction`). With ``embedded_aws`` boto3 clients
+    of this process reach the embedded AWS while the run lasts.
     """
 
     resources: Resources
@@ -71,6 +73,7 @@ class Plan:
     behaviors: Mapping[str, Sequence[Rule]] = field(default_factory=dict)
     outside: Mapping[str, Queue] = field(default_factory=dict)
     adapt: Callable[[FunctionResource, Emulation], Function] | None = None
+    embedded_aws: bool = True
 
 
 class Emulation:
@@ -100,7 +103,9 @@ class Emulation:
         self._forget = self.journal.subscribe(self._read)
         self.sqs = EmbeddedSqs(self._engine(), clock, self.journal, receive_wait=plan.profile.receive_wait)
         for queue in _dead_letter_queues_first(plan.resources):
-            self.sqs.create(queue.QueueName, _settings(queue), id=queue.id, tags={tag.Key: tag.Value for tag in queue.Tags})
+            self.sqs.create(
+                queue.QueueName, _settings(queue), id=queue.id, tags={tag.Key: tag.Value for tag in queue.Tags}
+            )
         self.concurrency = AccountConcurrency(plan.profile.account_concurrency)
         self.functions = {id: self._function(resource) for id, resource in plan.resources.functions.items()}
         self.queues: dict[str, FaultyQueue] = {}
@@ -112,6 +117,15 @@ class Emulation:
     async def running(self) -> AsyncIterator[None]:
         """Every mapping polls inside; at the end each finishes and settles what it has in hand (POLL-20)."""
         self.sqs.attach()
+        with on_demand(self._patched) if self.plan.embedded_aws else nullcontext():
+            async with self._polling():
+                yield
+            self.sqs.close()
+            for function in self.functions.values():
+                await function.close()
+
+    @asynccontextmanager
+    async def _polling(self) -> AsyncIterator[None]:
         async with anyio.create_task_group() as group:
             for mapping in self.mappings.values():
                 await group.start(mapping.run, self.stop, name=mapping.resource.id)
@@ -119,9 +133,17 @@ class Emulation:
                 yield
             finally:
                 self.stop.set()
-        self.sqs.close()
-        for function in self.functions.values():
-            await function.close()
+
+    def _patched(self) -> AbstractContextManager[None]:
+        """The embedded AWS for boto3 clients of this process: DynamoDB, S3, SNS, and these very queues."""
+        from esm_emulator.queues.moto_backend import EmbeddedAws  # noqa: PLC0415 - a quarter of a second to load
+
+        return EmbeddedAws(self.sqs, before_call=self._before_call).patched()
+
+    def _before_call(self) -> None:
+        latency = self.profile.client_latency
+        if latency and handlers.in_handler():
+            handlers.sleep(latency)
 
     def finished(self, reason: str) -> None:
         """Write the journal's last fact: what happens after it, while everything winds down, is no part of the run."""
