@@ -14,8 +14,6 @@ WORKERS ?= 2
 ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-CHECKED := esm_emulator tests benchmarks examples docs
-
 .PHONY: help run test lint format types bench check-pythons docs clean
 
 help: ## show this list
@@ -38,12 +36,12 @@ test: lint types ## lint, types, and the tests with branch coverage
 	@$(BIN)/coverage report
 
 lint: $(STAMP) ## ruff: rules and format
-	$(BIN)/ruff check $(CHECKED)
-	$(BIN)/ruff format --check $(CHECKED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 format: $(STAMP) ## let ruff format and mend what it can
-	$(BIN)/ruff check --fix $(CHECKED)
-	$(BIN)/ruff format $(CHECKED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 types: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
