@@ -32,6 +32,7 @@ __all__ = [
     "ExpectModel",
     "FaultModel",
     "MessageExpectation",
+    "MessageFacts",
     "OneMessage",
     "RuleModel",
     "ScenarioModel",
@@ -41,6 +42,7 @@ __all__ = [
     "TimelineExpectation",
     "TypedAttribute",
     "VariantModel",
+    "Where",
 ]
 
 
