@@ -8,6 +8,7 @@ for the run to become idle is woken by the journal too.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ import anyio
 from esm_emulator import __version__
 from esm_emulator.clocks import Clock, handlers
 from esm_emulator.errors import UsageError
-from esm_emulator.functions import Function
+from esm_emulator.functions import Failed, Function
 from esm_emulator.functions.inline import InlineFunction
 from esm_emulator.functions.limited import AccountConcurrency, LimitedFunction
 from esm_emulator.functions.scripted import Rule, ScriptedFunction
@@ -53,6 +54,8 @@ from esm_emulator.sqs import Engine, MoveTask, NewMessage, QueueSettings, Sent
 from esm_emulator.sqs import Queue as StoredQueue
 
 __all__ = ["Emulation", "Plan", "unknown"]
+
+MOST_FAILURES = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +95,7 @@ class Emulation:
         self.stop = Stop()
         self.identifiers = Identifiers(_stream(plan.seed, "identifiers"))
         self.labels: dict[str, str] = {}
+        self.failures: deque[Failed] = deque(maxlen=MOST_FAILURES)  # function errors, the newest of very many
         self._waiters: list[Callable[[], None]] = []
         self._invocations = 0
         self._redeliveries: dict[str, float] = {}
@@ -339,13 +343,14 @@ class Emulation:
         resource = self.resources.mappings[id]
         source = self.resources.queue_of(resource)
         function = self.resources.function_of(resource)
-        if id not in self.plan.outside and source is None:
+        queue = self.plan.outside.get(id) or (self._port(source.id) if source is not None else None)
+        if queue is None:
             raise UsageError(
                 f"{id}: {resource.EventSourceArn} is not one of these queues; add it, or run against its URL"
             )
         return EventSourceMapping(
             resource,
-            self.plan.outside[id] if source is None else self._port(source.id),
+            queue,
             self.functions[function.id],
             function_arn=function.arn,
             clock=self.clock,
@@ -354,6 +359,7 @@ class Emulation:
             random=_stream(self.plan.seed, f"mapping {id}"),
             identifiers=self.identifiers,
             compile_filter=compile_filter,
+            on_failure=self.failures.append,
         )
 
 

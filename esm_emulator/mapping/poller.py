@@ -58,7 +58,7 @@ class Reports(Protocol):
     def received(self, poller: str) -> None:
         """It has messages."""
 
-    def failed(self) -> None:
+    def failed(self, failure: Failed) -> None:
         """An invocation ended with a function error."""
 
     def throttled(self) -> None:
@@ -169,7 +169,7 @@ class Poller:
             return
         verdict = judge(reply, run.ids, partial=self.work.partial)
         if isinstance(reply, Failed):
-            self.work.reports.failed()
+            self.work.reports.failed(reply)
         self.work.tell(
             ResponseJudged,
             self.work.mapping,

@@ -15,7 +15,7 @@ import anyio
 import anyio.abc
 
 from esm_emulator.clocks import Clock
-from esm_emulator.functions import Function
+from esm_emulator.functions import Failed, Function
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import Journal, MappingChanged, PollersChanged
 from esm_emulator.mapping.batch import BatchRules
@@ -32,7 +32,8 @@ class Mapping:
     """One event source mapping at work between one queue and one function.
 
     ``function_arn`` is what the handler's context shows (RUN-14); ``compile_filter`` turns the resource's filters into
-    what a poller asks, or None when there are none. Everything runs on the loop that runs :meth:`run`.
+    what a poller asks, or None when there are none;
+    ``on_failure`` is told every function error. Everything runs on the loop that runs :meth:`run`.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Mapping:
         random: Random,
         identifiers: Identifiers,
         compile_filter: Callable[[EventSourceMapping, Profile], MessageFilter | None],
+        on_failure: Callable[[Failed], None] = lambda _: None,
     ) -> None:
         self.resource = resource
         self.enabled = False
         self._compile_filter = compile_filter
+        self._on_failure = on_failure
         self._pollers: list[Poller] = []
         self._running = 0
         self._numbers = itertools.count(1)
@@ -213,8 +216,9 @@ class Mapping:
         """A poller has messages."""
         self._scale(lambda scaling, now: scaling.received(poller, now))
 
-    def failed(self) -> None:
+    def failed(self, failure: Failed) -> None:
         """An invocation ended with a function error."""
+        self._on_failure(failure)
         self._scale(Scaling.failed)
 
     def throttled(self) -> None:

@@ -1,0 +1,536 @@
+"""The emulator in your own code: resources in, messages sent, time moved, and everything there to look at.
+
+    with VirtualEmulator("template.yaml") as emulator:
+        emulator.send("Orders", {"id": 7})
+        emulator.run_until_idle()
+        assert emulator.queue("OrdersDlq").bodies == [{"id": 7}]
+
+:class:`Emulator` is what both kinds share. :class:`VirtualEmulator` runs on time that skips: nothing happens between
+two calls, and each call lets happen what it says. :class:`RealEmulator` runs on the real clock, on a thread of its own, and
+goes on between calls; what only virtual time can do, such as ``advance``, does not exist on it.
+
+Every method that waits has an ``a…`` twin for async callers (``await emulator.arun_until_idle()``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+from anyio.from_thread import start_blocking_portal
+
+from esm_emulator.clocks.real import RealClock
+from esm_emulator.clocks.virtual import WATCHDOG_S, Session, VirtualClock
+from esm_emulator.diagnosis import Diagnosis, diagnose
+from esm_emulator.durations import duration_ms, show_duration
+from esm_emulator.emulation import Emulation, Plan, unknown
+from esm_emulator.errors import UsageError
+from esm_emulator.functions import Failed
+from esm_emulator.journal import Journal
+from esm_emulator.messages import MessageAttribute
+from esm_emulator.profiles import Profile, profile
+from esm_emulator.report.messages import MessageFacts, Messages
+from esm_emulator.report.metrics import Metrics
+from esm_emulator.report.story import story
+from esm_emulator.resources import Resources
+from esm_emulator.sqs import NewMessage, StoredMessage
+from esm_emulator.templates import load, parse_resources
+from esm_emulator.yaml_source import load_document
+
+__all__ = ["Emulator", "MessageView", "QueueView", "RealEmulator", "VirtualEmulator"]
+
+Source = str | Path | Mapping[str, Any] | Resources
+"""Resources: a file's path, YAML text, a mapping as under ``resources:``, or resources already read."""
+Handler = Callable[..., Any]
+Attribute = str | int | float | bytes | MessageAttribute
+FOREVER = "15d"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageView:
+    """A message in a queue, looked at without receiving it. Times are epoch milliseconds."""
+
+    id: str
+    body: str
+    label: str | None
+    group: str | None
+    attributes: Mapping[str, MessageAttribute]
+    receive_count: int
+    sent_at: int
+    visible_at: int
+    state: str  # visible | in-flight | delayed
+
+    @property
+    def value(self) -> Any:
+        """The body decoded when it is JSON of an object or a list, else its text."""
+        return _value(self.body)
+
+
+class QueueView:
+    """A queue as it is now; every look is fresh."""
+
+    def __init__(self, emulation: Emulation, id: str, looked: Callable[[str], None]) -> None:
+        self.id = id
+        self._emulation = emulation
+        self._queue = emulation.queue(id)
+        self._looked = looked
+
+    @property
+    def messages(self) -> list[MessageView]:
+        """Every message, visible or not, in the queue's order."""
+        self._looked(self.id)
+        return [_view(message) for message in self._emulation.sqs.messages(self._queue)]
+
+    @property
+    def bodies(self) -> list[Any]:
+        """Every message's body, decoded when it is JSON of an object or a list."""
+        return [message.value for message in self.messages]
+
+    @property
+    def visible(self) -> int:
+        """Messages that a consumer could receive now."""
+        return self._emulation.sqs.counts(self._queue).visible
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that a consumer holds."""
+        return self._emulation.sqs.counts(self._queue).in_flight
+
+    @property
+    def delayed(self) -> int:
+        """Messages that are not yet to be seen."""
+        return self._emulation.sqs.counts(self._queue).delayed
+
+    def __len__(self) -> int:
+        self._looked(self.id)
+        counts = self._emulation.sqs.counts(self._queue)
+        return counts.visible + counts.in_flight + counts.delayed
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        counts = self._emulation.sqs.counts(self._queue)
+        return f"<queue {self.id}: {counts.visible} visible, {counts.in_flight} in flight, {counts.delayed} delayed>"
+
+
+class Emulator(ABC):
+    """What can be done on either clock. Use it as a context manager, or :meth:`close` it.
+
+    ``handlers`` are Python callables, by a function's logical id, in place of its ``Handler``. ``seed`` and ``profile``
+    are as in a scenario. Raises ``ConfigError`` or ``RefusedByAws`` for resources that are wrong.
+    """
+
+    def __init__(
+        self,
+        resources: Source | None = None,
+        *,
+        handlers: Mapping[str, Handler] | None = None,
+        seed: int = 0,
+        profile: str | Profile = "aws-2026",
+        parameters: Mapping[str, Any] | None = None,
+        embedded_aws: bool = True,
+    ) -> None:
+        self._seed = seed
+        self._profile = profile
+        self._embedded_aws = embedded_aws
+        self._deployed: Emulation | None = None
+        self.looked_at: set[str] = set()
+        if resources is not None:
+            self.deploy(resources, handlers=handlers, parameters=parameters)
+
+    def deploy(
+        self,
+        resources: Source,
+        *,
+        handlers: Mapping[str, Handler] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Create the resources and begin to poll. Once for each emulator."""
+        if self._deployed is not None:
+            raise UsageError("this emulator has its resources already; deploy them together, or make another one")
+        read = _resources(resources, parameters)
+        for name in handlers or {}:
+            if name not in read.functions:
+                raise UsageError(unknown("function", name, read.functions))
+        plan = Plan(
+            resources=read,
+            seed=self._seed,
+            profile=profile(self._profile) if isinstance(self._profile, str) else self._profile,
+            handlers=dict(handlers or {}),
+            embedded_aws=self._embedded_aws,
+        )
+        self._start(plan)
+        return self
+
+    @abstractmethod
+    def _start(self, plan: Plan) -> None:
+        """Build the emulation and begin to run it."""
+
+    @abstractmethod
+    def _do(self, action: Callable[[], Any]) -> Any:
+        """Do something synchronous where the run's loop may be touched."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop polling, let running invocations end, and let go of everything. Further calls do nothing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- acting -----------------------------------------------------------------------------------------------
+
+    def send(
+        self,
+        to: str,
+        body: Any,
+        *,
+        label: str | None = None,
+        group: str | None = None,
+        dedup: str | None = None,
+        delay: str | float | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
+    ) -> str:
+        """Send a message and give its id. A ``body`` that is not text is sent as JSON; ``delay`` is a duration.
+
+        Raises ``SqsError`` for what SQS refuses, and ``UsageError`` for a queue that is not there.
+        """
+        message = NewMessage(
+            body=body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+            attributes={name: _attribute(value) for name, value in (attributes or {}).items()},
+            group=group,
+            dedup=dedup,
+            delay_ms=None if delay is None else duration_ms(delay),
+            label=label,
+        )
+        sent: str = self._do(lambda: self._emulation.send(to, message)).message_id
+        return sent
+
+    def send_all(self, to: str, bodies: Sequence[Any]) -> list[str]:
+        """Send several messages, one after the other."""
+        return [self.send(to, body) for body in bodies]
+
+    def set(self, path: str, value: Any) -> None:
+        """Change a property, ``Orders.VisibilityTimeout``, or a field of the profile, ``profile.receive_wait``."""
+        self._do(lambda: self._emulation.set(path, value))
+
+    def enable(self, mapping: str) -> None:
+        """Begin to poll."""
+        self._do(lambda: self._emulation.mapping(mapping).enable())
+
+    def disable(self, mapping: str) -> None:
+        """Stop polling; what runs is finished."""
+        self._do(lambda: self._emulation.mapping(mapping).disable())
+
+    def purge(self, queue: str) -> None:
+        """Remove every message of a queue."""
+        self._do(lambda: self._emulation.sqs.purge(self._emulation.queue(queue)))
+
+    def redrive(self, source: str, *, to: str | None = None, per_second: int | None = None) -> None:
+        """Move dead letters back to where they came from, or ``to`` another queue."""
+        self._do(lambda: self._emulation.redrive(source, to=to, per_second=per_second))
+
+    def start_fault(self, kind: str, target: str, *, chance: float | None = None) -> None:
+        """Switch a fault on: throttle, unavailable, redeliver or delete_fails."""
+        self._do(lambda: self._emulation.start_fault(kind, target, chance=chance))
+
+    def end_fault(self, kind: str, target: str) -> None:
+        """Switch a fault off."""
+        self._do(lambda: self._emulation.end_fault(kind, target))
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    def queue(self, id: str) -> QueueView:
+        """A queue, to look into. Raises ``UsageError`` with the ids there are."""
+        return QueueView(self._emulation, id, self.looked_at.add)
+
+    @property
+    def resources(self) -> Resources:
+        """The resources as they are now."""
+        return self._emulation.resources
+
+    @property
+    def journal(self) -> Journal:
+        """Everything that has happened."""
+        return self._emulation.journal
+
+    @property
+    def now(self) -> int:
+        """The run's time, epoch milliseconds."""
+        return self._emulation.clock.now()
+
+    @property
+    def metrics(self) -> Metrics:
+        """Metrics of queues, functions and mappings, up to now."""
+        metrics = Metrics.of(self.journal)
+        metrics.advance(self.now)
+        return metrics
+
+    @property
+    def messages(self) -> Messages:
+        """What became of each message, up to now."""
+        return Messages.of(self.journal)
+
+    @property
+    def failures(self) -> list[Failed]:
+        """Every function error so far, the handler's own exception in ``exception``."""
+        return list(self._emulation.failures)
+
+    @property
+    def diagnoses(self) -> list[Diagnosis]:
+        """The causes that the journal proves, up to now."""
+        return diagnose(self.journal)
+
+    def message(self, name: str) -> MessageFacts:
+        """What became of one message, by its label or id; by its body if that names one alone.
+
+        Raises ``UsageError`` when there is none of that name, or several.
+        """
+        messages = self.messages
+        found = messages.named(name) or [message for message in messages if message.body == name]
+        if len(found) != 1:
+            names = [message.name for message in messages]
+            raise UsageError(
+                unknown("message", name, names) if not found else f"{len(found)} messages are named {name!r}"
+            )
+        return found[0]
+
+    def story(self, name: str) -> str:
+        """One message's life, in lines."""
+        return "\n".join(story(self.journal, self.message(name)))
+
+    def trace(self, path: str | Path, *, redact: bool = False) -> None:
+        """Write the run so far as one HTML page."""
+        from esm_emulator.report.trace import trace  # noqa: PLC0415 - only who asks for a trace pays for it
+
+        Path(path).write_text(trace(self.journal, redact=redact), encoding="utf-8")
+
+    @property
+    def _emulation(self) -> Emulation:
+        if self._deployed is None:
+            raise UsageError("there is nothing yet: deploy resources first, emulator.deploy('template.yaml')")
+        return self._deployed
+
+    def _not_idle(self, limit: str | float) -> UsageError:
+        left = []
+        for mapping in self._emulation.mappings.values():
+            if mapping.enabled:
+                counts = self._emulation.sqs.counts(self._emulation.queue(mapping.queue.id))
+                left.append(f"{mapping.queue.id}: {counts.visible} visible, {counts.in_flight} in flight")
+        return UsageError(f"not idle after {show_duration(duration_ms(limit))}; {'; '.join(left)}")
+
+
+class VirtualEmulator(Emulator):
+    """On virtual time, which stands still between calls. To be used from the thread that made it."""
+
+    def __init__(
+        self, resources: Source | None = None, *, watchdog_s: float | None = WATCHDOG_S, **options: Any
+    ) -> None:
+        self._session = Session(VirtualClock(), watchdog_s=watchdog_s)
+        self._closing, self._ended = asyncio.Event(), asyncio.Event()
+        self._closed = False
+        try:
+            super().__init__(resources, **options)
+        except BaseException:
+            self._session.close()
+            raise
+
+    def advance(self, duration: str | float) -> None:
+        """Let exactly so much time pass (``"30s"``, ``"1m30s"``, or seconds), and all happen that is due by then."""
+        self._session.advance(duration_ms(duration))
+
+    def run_until_idle(self, limit: str | float = FOREVER) -> None:
+        """Skip until no invocation runs and every queue that an enabled mapping reads is empty.
+
+        Raises ``UsageError`` when that is not so after ``limit``.
+        """
+        if not self.run_until(self._emulation.is_idle, limit):
+            raise self._not_idle(limit)
+
+    def run_until(self, condition: Callable[[], bool], limit: str | float = FOREVER) -> bool:
+        """Skip from instant to instant until ``condition`` holds, for ``limit`` at most; whether it holds."""
+        return self._session.run_until(condition, limit_ms=duration_ms(limit))
+
+    async def aadvance(self, duration: str | float) -> None:
+        """As :meth:`advance`."""
+        self.advance(duration)
+
+    async def arun_until_idle(self, limit: str | float = FOREVER) -> None:
+        """As :meth:`run_until_idle`."""
+        self.run_until_idle(limit)
+
+    async def arun_until(self, condition: Callable[[], bool], limit: str | float = FOREVER) -> bool:
+        """As :meth:`run_until`."""
+        return self.run_until(condition, limit)
+
+    def close(self) -> None:
+        """Stop polling, let running invocations end, and let go of everything. Further calls do nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._deployed is not None:
+                self._deployed.finished("closed")
+                self._closing.set()
+                self._session.run(self._ended.wait)
+        finally:
+            self._session.close()
+
+    def _start(self, plan: Plan) -> None:
+        emulation = Emulation(plan, self._session.clock, clock_name="virtual")
+        started = asyncio.Event()
+
+        async def program() -> None:
+            async with emulation.running():
+                started.set()
+                await self._closing.wait()
+            self._ended.set()
+
+        self._session.start(program, name="emulation")
+        self._session.run(started.wait)
+        self._deployed = emulation
+
+    def _do(self, action: Callable[[], Any]) -> Any:
+        return action()
+
+
+class RealEmulator(Emulator):
+    """On the real clock, on a thread of its own: it goes on between calls. Methods may be called from any thread."""
+
+    def __init__(self, resources: Source | None = None, **options: Any) -> None:
+        self._portal_manager = start_blocking_portal("asyncio")
+        self._portal = self._portal_manager.__enter__()
+        self._closed = False
+        self._running: Future[None] | None = None
+        try:
+            super().__init__(resources, **options)
+        except BaseException:
+            self._portal_manager.__exit__(None, None, None)
+            raise
+
+    def run_until_idle(self, limit: str | float = "60s") -> None:
+        """Wait until no invocation runs and every queue that an enabled mapping reads is empty.
+
+        Raises ``UsageError`` when that is not so after ``limit``.
+        """
+        if not self.run_until(self._emulation.is_idle, limit):
+            raise self._not_idle(limit)
+
+    def run_until(self, condition: Callable[[], bool], limit: str | float = "60s") -> bool:
+        """Wait until ``condition`` holds, for ``limit`` at most; whether it holds. It is asked on the run's thread."""
+        return self._portal.call(self._until, condition, duration_ms(limit))
+
+    async def arun_until_idle(self, limit: str | float = "60s") -> None:
+        """As :meth:`run_until_idle`, without blocking the caller's loop."""
+        await anyio.to_thread.run_sync(self.run_until_idle, limit)
+
+    async def arun_until(self, condition: Callable[[], bool], limit: str | float = "60s") -> bool:
+        """As :meth:`run_until`, without blocking the caller's loop."""
+        return await anyio.to_thread.run_sync(self.run_until, condition, limit)
+
+    def close(self) -> None:
+        """Stop polling, let running invocations end, and let go of everything. Further calls do nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            if self._running is not None:
+                self._portal.call(self._closing.set)
+                self._running.result()
+        finally:
+            self._portal_manager.__exit__(None, None, None)
+
+    def _start(self, plan: Plan) -> None:
+        started: Future[Emulation] = Future()
+        self._running = self._portal.start_task_soon(self._program, plan, started, name="emulation")
+        self._running.add_done_callback(lambda done: _pass_on(done, started))
+        self._deployed = started.result()
+
+    async def _program(self, plan: Plan, started: Future[Emulation]) -> None:
+        self._closing = anyio.Event()
+        emulation = Emulation(plan, RealClock(), clock_name="real")
+        async with emulation.running():
+            started.set_result(emulation)
+            await self._closing.wait()
+        emulation.finished("closed")
+
+    async def _until(self, condition: Callable[[], bool], limit_ms: int) -> bool:
+        with anyio.move_on_after(limit_ms / 1_000):
+            await self._emulation.until(condition)
+        return condition()
+
+    @cached_property
+    def _thread(self) -> int:
+        return self._portal.call(threading.get_ident)
+
+    def _do(self, action: Callable[[], Any]) -> Any:
+        return action() if threading.get_ident() == self._thread else self._portal.call(action)
+
+
+def _pass_on(done: Future[None], started: Future[Emulation]) -> None:
+    """A run that failed before it started tells so to whoever waits for it."""
+    error = done.exception() if not done.cancelled() else None
+    if error is not None and not started.done():
+        started.set_exception(error)
+
+
+def _resources(source: Source, parameters: Mapping[str, Any] | None) -> Resources:
+    if isinstance(source, Resources):
+        return source
+    if isinstance(source, Mapping):
+        return parse_resources(dict(source)).resources
+    text = str(source)
+    if "\n" in text:
+        document = load_document(text, "resources")
+        data = document.data
+        inner = data["resources"] if isinstance(data, dict) and "resources" in data else data
+        base = ("resources",) if inner is not data else ()
+        return parse_resources(inner, document, base=base).resources
+    return load(text, parameters=parameters).resources
+
+
+def _view(message: StoredMessage) -> MessageView:
+    return MessageView(
+        message.id,
+        message.body,
+        message.label,
+        message.group,
+        message.attributes,
+        message.receive_count,
+        message.sent_at,
+        message.visible_at,
+        message.state.value,
+    )
+
+
+def _value(body: str) -> Any:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return body
+    return value if isinstance(value, dict | list) else body
+
+
+def _attribute(value: Attribute) -> MessageAttribute:
+    if isinstance(value, MessageAttribute):
+        return value
+    if isinstance(value, bytes):
+        return MessageAttribute("Binary", binary_value=value)
+    if isinstance(value, str):
+        return MessageAttribute("String", string_value=value)
+    return MessageAttribute("Number", string_value=str(value))
