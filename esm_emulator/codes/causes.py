@@ -1,0 +1,291 @@
+"""Codes ``D``: causes that a run's journal proves."""
+
+from __future__ import annotations
+
+from esm_emulator.codes.model import Code, aws
+
+__all__ = ["CAUSES"]
+
+CAUSES: tuple[Code, ...] = (
+    Code(
+        "ESM-D101",
+        "throttled until dead-lettered, never run",
+        "Messages reached the dead-letter queue although the function never ran with them: there are no logs of them.",
+        "Pollers receive more than the function's concurrency takes. A throttled batch is tried again until its "
+        "visibility timeout ends; each round uses up one receive of maxReceiveCount.",
+        "Set ScalingConfig.MaximumConcurrency (at least 2, at most the reserved concurrency), or reserve more; keep "
+        "VisibilityTimeout at 6 x Timeout and maxReceiveCount at 5 or more.",
+        aws("LDG-scaling"),
+        ("CONC-9", "FAIL-9", "FAIL-11"),
+        "diagnosis/d101-throttled-to-death.esm.yaml",
+    ),
+    Code(
+        "ESM-D110",
+        "two copies of a message ran at the same time",
+        "A message became visible while its invocation was still running, was received again, and ran a second time "
+        "beside the first.",
+        "The visibility timeout counts from the receive; the work, with what it waited before, lasted longer.",
+        "Raise VisibilityTimeout to 6 x Timeout + window, keep the function's Timeout below it, and make the handler "
+        "idempotent.",
+        aws("SDG-visibility"),
+        ("FAIL-18", "POLL-2"),
+        "diagnosis/d110-overlap.esm.yaml",
+    ),
+    Code(
+        "ESM-D111",
+        "succeeded, but was not deleted",
+        "An invocation succeeded after the visibility timeout had ended. Its delete did nothing, so the message came "
+        "back, or was dead-lettered although it succeeded.",
+        "A later receive issued a newer receipt handle, or the queue is FIFO and refuses an expired one.",
+        "Raise VisibilityTimeout above the longest run, better to 6 x Timeout + window.",
+        aws("API-delete-message"),
+        ("FAIL-19", "FAIL-20"),
+        "diagnosis/d111-stale-handle.esm.yaml",
+    ),
+    Code(
+        "ESM-D112",
+        "the batching window used up the visibility timeout",
+        "Messages became visible again before their invocation had ended; without the time that they waited in the "
+        "window it would have been in time.",
+        "The visibility clock starts at the receive, not when the function starts.",
+        "Set VisibilityTimeout to at least 6 x Timeout + window, or shorten the window.",
+        aws("LDG-configure"),
+        ("FAIL-18", "BATCH-11"),
+        "diagnosis/d112-window.esm.yaml",
+    ),
+    Code(
+        "ESM-D113",
+        "dead-lettered after a single receive",
+        "With maxReceiveCount 1 a message was dead-lettered that had no real try, or that succeeded.",
+        "One slow run or one throttled round uses up the only receive.",
+        "Set maxReceiveCount to 5 or more.",
+        aws("LDG-configure"),
+        ("DLQ-1", "DLQ-2", "FAIL-11"),
+        "diagnosis/d113-one-receive.esm.yaml",
+    ),
+    Code(
+        "ESM-D120",
+        "a bad message took good ones along",
+        "Messages were dead-lettered although only others in their batches failed every time they ran.",
+        "Without partial responses an error fails the whole batch, and each round uses up a receive of every message "
+        "in it.",
+        "Set FunctionResponseTypes: [ReportBatchItemFailures] and report only what failed.",
+        aws("LDG-errors"),
+        ("FAIL-5", "PBR-2"),
+        "diagnosis/d120-poison.esm.yaml",
+    ),
+    Code(
+        "ESM-D121",
+        "reported failures were ignored and the messages deleted",
+        "The handler returned batchItemFailures, the mapping does not have the feature on, and everything was deleted.",
+        "Without ReportBatchItemFailures in FunctionResponseTypes the response is not read.",
+        "Set FunctionResponseTypes: [ReportBatchItemFailures] on the mapping.",
+        aws("LDG-errors"),
+        ("PBR-31", "FAIL-1"),
+        "diagnosis/d121-ignored-report.esm.yaml",
+    ),
+    Code(
+        "ESM-D122",
+        "response of a wrong shape",
+        "The handler's response is not what Lambda reads: either the whole batch came back, or the whole batch was "
+        "deleted although the handler meant to report something.",
+        "A wrong or unknown identifier fails the whole batch; an object without batchItemFailures is a success.",
+        "Return {'batchItemFailures': [{'itemIdentifier': record['messageId']}, ...]} with the failed records.",
+        aws("LDG-errors"),
+        ("PBR-3", "PBR-15", "PBR-18", "PBR-19", "PBR-20", "PBR-21", "PBR-26", "PBR-27", "PBR-28"),
+        "diagnosis/d122-wrong-shape.esm.yaml",
+    ),
+    Code(
+        "ESM-D123",
+        "an exception failed a whole batch with partial responses on",
+        "The handler raised although it may report single failures; the rest of the batch came back with the failed "
+        "message and ran again.",
+        "An exception that escapes fails the whole batch, whatever was finished.",
+        "Catch exceptions for each record and return the failed ones; with Powertools' batch processor set "
+        "raise_on_entire_batch_failure=False.",
+        aws("LDG-errors"),
+        ("FAIL-17", "PBR-10"),
+        "diagnosis/d123-raised.esm.yaml",
+    ),
+    Code(
+        "ESM-D124",
+        "a timeout failed a whole batch",
+        "The function's Timeout ended an invocation of several messages, and all of them came back.",
+        "Timeout covers the whole batch; what was finished before counts for nothing.",
+        "Lower BatchSize or raise Timeout and VisibilityTimeout; with ReportBatchItemFailures, watch "
+        "context.get_remaining_time_in_millis() and report the rest.",
+        aws("LDG-configure"),
+        ("FAIL-5", "BATCH-17"),
+        "diagnosis/d124-timeout.esm.yaml",
+    ),
+    Code(
+        "ESM-D125",
+        "a message ends the process",
+        "The function's process died in every invocation that had this message in it.",
+        "A crash, out of memory or an exit ends the execution environment and fails the whole batch.",
+        "Take the message out of the dead-letter queue and look at it; raise MemorySize, guard against its kind, or "
+        "lower BatchSize so that others do not suffer.",
+        aws("LDG-errors"),
+        ("FAIL-5", "RUN-19", "RUN-24"),
+        "diagnosis/d125-crash.esm.yaml",
+    ),
+    Code(
+        "ESM-D130",
+        "a failing message blocks its FIFO group",
+        "Messages of a group waited behind one that failed again and again, while other groups went on.",
+        "FIFO hands out no later message of a group until the earlier one is deleted, expires or is dead-lettered.",
+        "Lower maxReceiveCount or VisibilityTimeout so that a bad message leaves sooner, and use finer groups.",
+        aws("LDG-scaling"),
+        ("FIFO-5", "FIFO-6"),
+        "diagnosis/d130-blocked-group.esm.yaml",
+    ),
+    Code(
+        "ESM-D131",
+        "a partial failure broke a FIFO group's order",
+        "Later messages of a group were deleted before an earlier one had succeeded.",
+        "The handler reported only the failed message; Lambda deletes everything that is not reported.",
+        "Stop at the first failure and report it and everything after it; with Powertools use SqsFifoPartialProcessor.",
+        aws("LDG-errors"),
+        ("PBR-40", "PBR-41"),
+        "diagnosis/d131-order.esm.yaml",
+    ),
+    Code(
+        "ESM-D132",
+        "a send was taken for a duplicate",
+        "SQS accepted a send and put nothing into the queue.",
+        "A message with the same deduplication id had been sent within five minutes, deleted or not.",
+        "Give every message that is meant to be processed a deduplication id of its own; with "
+        "ContentBasedDeduplication make the bodies differ.",
+        aws("SDG-exactly-once"),
+        ("FIFO-14", "FIFO-15"),
+        "diagnosis/d132-duplicate.esm.yaml",
+    ),
+    Code(
+        "ESM-D133",
+        "a dead letter was overtaken in its FIFO group",
+        "A message went to the dead-letter queue and later ones of its group were processed.",
+        "Dead-lettering releases the group.",
+        "Where order matters more than progress, leave the redrive policy out, or stop the consumer when a message is "
+        "dead-lettered.",
+        aws("SDG-dlq"),
+        ("DLQ-6", "DLQ-7"),
+        "diagnosis/d133-overtaken.esm.yaml",
+    ),
+    Code(
+        "ESM-D140",
+        "a short window waited up to 20 seconds",
+        "A batch was closed later than its window, because the queue was nearly empty.",
+        "With a window above 0 and little traffic the poller may wait for its long poll to end.",
+        "Set MaximumBatchingWindowInSeconds to 0 when latency matters.",
+        aws("LDG-sqs"),
+        ("BATCH-9",),
+        "diagnosis/d140-quiet-window.esm.yaml",
+    ),
+    Code(
+        "ESM-D141",
+        "batches closed by the 6 MB limit",
+        "Batches were closed with fewer messages than BatchSize because the event reached 6 MB.",
+        "The limit counts bodies and the metadata of each record.",
+        "Lower BatchSize to what fits, or send references to large data instead of the data.",
+        aws("LDG-configure"),
+        ("BATCH-5", "BATCH-6"),
+        "diagnosis/d141-payload.esm.yaml",
+    ),
+    Code(
+        "ESM-D150",
+        "a filter deleted messages",
+        "Messages matched no filter of the mapping that received them and were deleted: never run, never "
+        "dead-lettered, "
+        "although other messages of the same queue or another mapping suggest that they were wanted.",
+        "A mapping deletes what its filters do not match. Mappings on one queue compete, and a body of another format "
+        "than the pattern never matches.",
+        "Give each mapping a queue of its own, and send the format that the pattern expects; `esm filter` tries it.",
+        aws("LDG-filter"),
+        ("FILT-6", "FILT-7", "FILT-14"),
+        "diagnosis/d150-filter.esm.yaml",
+    ),
+    Code(
+        "ESM-D160",
+        "a dead letter has less time than it seems",
+        "A message reached the dead-letter queue of a standard queue with little of that queue's retention left, or "
+        "expired there.",
+        "A standard queue's message keeps its first enqueue time: the time of the retries is missing.",
+        "Set the dead-letter queue's MessageRetentionPeriod to 1209600 (14 days).",
+        aws("SDG-dlq"),
+        ("DLQ-4", "SQS-29"),
+        "diagnosis/d160-dlq-retention.esm.yaml",
+    ),
+    Code(
+        "ESM-D161",
+        "a change of retention ended messages",
+        "MessageRetentionPeriod was lowered, and messages older than that expired at once.",
+        "The new period counts for messages that are already there.",
+        "Empty the queue before lowering the period.",
+        aws("API-set-attributes"),
+        ("SQS-29",),
+        "diagnosis/d161-retention-change.esm.yaml",
+    ),
+    Code(
+        "ESM-D162",
+        "redriven messages came back",
+        "Most of the messages that were moved back from a dead-letter queue were dead-lettered again.",
+        "The cause was still there, or they came faster than the function takes them.",
+        "Mend the cause first, then redrive with MaxNumberOfMessagesPerSecond at what the function can do.",
+        aws("SDG-redrive"),
+        ("SQS-40", "SQS-41"),
+        "diagnosis/d162-redrive-storm.esm.yaml",
+    ),
+    Code(
+        "ESM-D163",
+        "a message is sent again instead of being retried",
+        "While a message ran, a copy with the same body was sent to its queue, and the original was deleted; again and "
+        "again.",
+        "A copy is a new message whose receive count starts over: it never reaches the dead-letter queue.",
+        "Report the message in batchItemFailures instead, and set its delay with ChangeMessageVisibility.",
+        aws("LDG-errors"),
+        ("PBR-2", "DLQ-1"),
+        "diagnosis/d163-reborn.esm.yaml",
+    ),
+    Code(
+        "ESM-D170",
+        "a chain of messages leads back to the function",
+        "The function's work sends messages that come back to it; the recursion guard refused to go on.",
+        "Lambda counts the invocations of one chain in its trace header and refuses after about 16.",
+        "Send to another queue than the one that is read; allow recursion only on purpose.",
+        aws("LDG-recursion"),
+        ("FAIL-16",),
+        "diagnosis/d170-recursion.esm.yaml",
+    ),
+    Code(
+        "ESM-D180",
+        "nobody polls the queue",
+        "Messages waited in a queue whose mapping is disabled.",
+        "A disabled mapping receives nothing, and says nothing.",
+        "Set Enabled: true on the mapping.",
+        aws("API-create"),
+        ("API-10", "POLL-1"),
+        "diagnosis/d180-disabled.esm.yaml",
+    ),
+    Code(
+        "ESM-D181",
+        "the backlog waited for the ramp",
+        "Most messages of a backlog waited for pollers to be added, although nothing failed and the function's "
+        "concurrency had room.",
+        "Processing starts with five batches at once and grows by 300 concurrent invocations a minute.",
+        "Use larger batches, or provisioned mode (ProvisionedPollerConfig), which grows by 1,000 a minute.",
+        aws("LDG-scaling"),
+        ("POLL-9", "POLL-10"),
+        "diagnosis/d181-slow-ramp.esm.yaml",
+    ),
+    Code(
+        "ESM-D182",
+        "a cold start pushed a run past the visibility timeout",
+        "A message became visible again before its invocation ended; without the cold start it would have been "
+        "in time.",
+        "The visibility clock runs while the execution environment is being made.",
+        "Raise VisibilityTimeout to 6 x Timeout, shorten the init phase, or use provisioned concurrency.",
+        aws("SDG-visibility"),
+        ("FAIL-18", "RUN-5"),
+        "diagnosis/d182-cold-start.esm.yaml",
+    ),
+)
