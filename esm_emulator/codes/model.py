@@ -15,13 +15,11 @@ KINDS = {
 
 _LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/"
 _SQS = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/"
+_SQS_API = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/"
 _PAGES = {
     "API-create": "https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html",
-    "API-delete-message": "
-    ""https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteMessage.html",
-    "API-set-attributes": (
-        "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html"
-    ),
+    "API-delete-message": f"{_SQS_API}API_DeleteMessage.html",
+    "API-set-attributes": f"{_SQS_API}API_SetQueueAttributes.html",
     "BLOG-max-concurrency": (
         "https://aws.amazon.com/blogs/compute/introducing-maximum-concurrency-of-aws-lambda-functions-when-using-"
         "amazon-sqs-as-an-event-source/"
