@@ -42,7 +42,7 @@ class Settings(NamedTuple):
 
     handler: str
     folder: str
-    variables: dict[str, str]
+    variables: dict[str, str | None]  # None: not there
     ascii_only: bool
     json_logs: bool
 
@@ -135,12 +135,8 @@ class Environment:
         }
         event = invocation.payload.encode("utf-8", "surrogatepass")
         began = perf_counter()
-        try:
-            with self._watched(worker, within, limits):
-                answer = await worker.ask(wire.INVOKE, json.dumps(header).encode(), b"\n", event)
-        except BaseException:
-            self.reset()
-            raise
+        with self._watched(worker, within, limits):
+            answer = await worker.ask(wire.INVOKE, json.dumps(header).encode(), b"\n", event)
         if answer is None:
             failure, _ = self._ended(worker, limits, invocation.request_id)
             return Outcome((perf_counter() - began) * 1000, failure=failure)

@@ -34,7 +34,7 @@ from esm_emulator.functions.runtime.faults import Fault, error_payload, without_
 from esm_emulator.functions.runtime.handler import Handler, find
 from esm_emulator.functions.runtime.marshal import Marshaller
 from esm_emulator.functions.surroundings import Presence, Variables
-from esm_emulator.functions.variables import ascii_only, folder_of, function_variables, log_stream, merged
+from esm_emulator.functions.variables import ascii_only, folder_of, function_variables, log_stream
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import EnvironmentEnded, EnvironmentStarted, Journal
 from esm_emulator.profiles import PROFILES, Profile
@@ -165,7 +165,7 @@ class InlineFunction:
         id = self._identifiers.hex(32)
         environment = _Environment(id, log_stream(self._clock.now(), id), self._generation)
         if self._variables is None:
-            self._variables = Variables(merged(function_variables(self.resource, environment.stream), self._given))
+            self._variables = Variables({**function_variables(self.resource, environment.stream), **self._given})
             self._variables.begin()
         return environment
 

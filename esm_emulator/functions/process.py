@@ -27,7 +27,6 @@ from esm_emulator.functions.variables import (
     function_variables,
     host_variables,
     log_stream,
-    merged,
 )
 from esm_emulator.functions.watch import Watch
 from esm_emulator.functions.workers import Worker
@@ -297,7 +296,7 @@ class ProcessFunction:
         return Settings(
             self.resource.Handler or "",
             folder_of(self.resource),
-            merged(function_variables(self.resource, environment.stream), self._given),
+            {**function_variables(self.resource, environment.stream), **self._given},
             ascii_only(self.resource),
             self.resource.LoggingConfig.LogFormat == "JSON",
         )

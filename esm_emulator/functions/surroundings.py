@@ -43,8 +43,8 @@ class Variables:
     _layers: list[Variables] = []  # noqa: RUF012 - there is one environment, so one pile of who uses it
     _beneath: dict[str, str | None] = {}  # noqa: RUF012
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self.values: dict[str, str | None] = dict(variables)
+    def __init__(self, variables: Mapping[str, str | None]) -> None:
+        self.values = dict(variables)
 
     def begin(self) -> None:
         """Set them in this process."""

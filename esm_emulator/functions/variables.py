@@ -15,7 +15,7 @@ from pathlib import Path
 
 from esm_emulator.resources import Function
 
-__all__ = ["ascii_only", "folder_of", "function_variables", "host_variables", "log_stream", "merged", "runtime_of"]
+__all__ = ["ascii_only", "folder_of", "function_variables", "host_variables", "log_stream", "runtime_of"]
 
 _KEPT = {
     *("PATH", "HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
@@ -65,12 +65,6 @@ def function_variables(function: Function, stream: str) -> dict[str, str]:
         variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         variables["AWS_LAMBDA_LOG_LEVEL"] = function.LoggingConfig.ApplicationLogLevel or "INFO"
     return function.Environment.Variables | variables
-
-
-def merged(variables: Mapping[str, str], given: Mapping[str, str | None]) -> dict[str, str]:
-    """``variables`` with what was ``given`` for this run in their place; ``None`` takes a variable away."""
-    both = {**variables, **given}
-    return {name: value for name, value in both.items() if value is not None}
 
 
 def folder_of(function: Function) -> str:

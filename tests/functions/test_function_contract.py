@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 from typing import Any
@@ -246,7 +247,12 @@ def test_a_timeout_is_told_in_lambdas_words(stage: Stage) -> None:
         ),
         ("sys.exit", "", "Runtime.BuiltInModuleConflict", "Cannot use built-in module sys as a handler module"),
         ("nope.handler", "", "Runtime.ImportModuleError", "Unable to import module 'nope': No module named 'nope'"),
-        ("a/b.handler", "", "Runtime.ImportModuleError", "Unable to import module 'a/b': No module named 'a'"),
+        (
+            "no/where.handler",
+            "",
+            "Runtime.ImportModuleError",
+            "Unable to import module 'no/where': No module named 'no'",
+        ),
         (
             "app.handler",
             "import nowhere_to_be_found",
@@ -444,14 +450,22 @@ def test_a_function_cannot_set_what_lambda_reserves(stage: Stage) -> None:
     assert returned(stage.invoke(code, Environment={"Variables": {"AWS_LAMBDA_FUNCTION_NAME": "mine"}})) == "Worker"
 
 
-def test_variables_of_the_run_win_and_none_takes_one_away(stage: Stage) -> None:
-    stage.options["environment"] = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_SESSION_TOKEN": None, "A": "run"}
+def test_variables_of_the_run_win_and_none_takes_one_away(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    stage.options["environment"] = {
+        "URL": "http://127.0.0.1:1",
+        "AWS_SESSION_TOKEN": None,
+        "HTTP_PROXY": None,
+        "A": "run",
+    }
     code = """
         import os
-        def handler(event, context): return [os.environ.get(n) for n in ("AWS_ENDPOINT_URL", "AWS_SESSION_TOKEN", "A")]
+        def handler(event, context):
+            return [os.environ.get(name) for name in ("URL", "AWS_SESSION_TOKEN", "HTTP_PROXY", "A")]
     """
     reply = stage.invoke(code, Environment={"Variables": {"A": "function"}})
-    assert returned(reply) == ["http://127.0.0.1:1", None, "run"]
+    assert returned(reply) == ["http://127.0.0.1:1", None, None, "run"]
+    assert os.environ["HTTP_PROXY"] == "http://127.0.0.1:9"
 
 
 def test_the_trace_id_belongs_to_one_invocation(stage: Stage) -> None:

@@ -75,7 +75,7 @@ class Worker:
 
     def _prepare(self, settings: dict[str, Any]) -> None:
         sys.dont_write_bytecode = True  # the code's folder is left as it is, as in Lambda, where it is read-only
-        os.environ.update(settings["variables"])
+        _set_variables(settings["variables"])
         time.tzset()
         folder = settings["folder"]
         sys.path.insert(0, folder)
@@ -98,7 +98,7 @@ class Worker:
         settings = json.loads(line)
         ends = began + settings["timeout_ms"] * 1_000_000
         self._request_id = settings["request_id"]
-        _set_trace(settings.get("trace_id"))
+        _set_variables({"_X_AMZN_TRACE_ID": settings["trace_id"]})  # of this invocation alone (RUN-12)
         self._keep_folder_for_files()
         context = LambdaContext(
             self._request_id, settings["arn"], os.environ, lambda: (ends - time.perf_counter_ns()) / 1e6
@@ -185,12 +185,12 @@ def _left_something_running() -> bool:
     return True
 
 
-def _set_trace(trace_id: str | None) -> None:
-    """``_X_AMZN_TRACE_ID`` belongs to one invocation (RUN-12)."""
-    if trace_id is None:
-        os.environ.pop("_X_AMZN_TRACE_ID", None)
-    else:
-        os.environ["_X_AMZN_TRACE_ID"] = trace_id
+def _set_variables(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _encode(text: str) -> bytes:
