@@ -4,10 +4,11 @@ botocore's errors are translated here, once, into :class:`Failure`: a value, bec
 any other to whoever has to wait and try again. boto3 itself makes one attempt: its own back-off sleeps in the thread
 that calls, where no stop can reach it.
 
-The client is tuned for many small calls. Each costs about 0.5 ms of Python under the interpreter's lock, half of it in
-urllib3 and signing; building the User-Agent anew for each call would be a fifth more, validating what we build here a
-twentieth. That is why threads beyond the first few gain nothing against a fast server: they only wait for the lock. A
-poller has a thread for the sake of its open long poll, not of speed.
+The client is tuned for many small calls. As boto3 makes it, one costs over 0.5 ms of Python under the interpreter's
+lock: a third is urllib3's (:mod:`esm_emulator.queues.wire` does without), a fifth goes into building the same
+User-Agent again for each call, a twentieth into validating what was built here. That is also why threads beyond the
+first few gain nothing against a fast server: they only wait for the lock. A poller has a thread for the sake of its
+open long poll, not of speed.
 
 This file knows no loop, no journal and no mapping; importing it loads boto3.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import boto3
 import botocore.session
@@ -27,6 +28,7 @@ from botocore.parsers import ResponseParserError
 
 from esm_emulator import __version__
 from esm_emulator.queues.guard import Location
+from esm_emulator.queues.wire import Wire
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -115,9 +117,11 @@ class SqsClient:
         self.location = location
         self._region = region or location.region
         self._connections = connections
-        self._longest_wait_s = longest_wait_s
         self._lock = threading.Lock()
         self._client: SQSClient | None = None
+        self._read_timeout_s = longest_wait_s + READ_TIMEOUT_MARGIN_S
+        plain = location.loopback and location.endpoint.startswith("http://")
+        self._wire = Wire(location.endpoint, CONNECT_TIMEOUT_S, self._read_timeout_s) if plain else None
 
     def attributes(self) -> Mapping[str, str] | Failure:
         """GetQueueAttributes, all of them."""
@@ -158,11 +162,13 @@ class SqsClient:
         )
 
     def close(self) -> None:
-        """Close the connections; a later call opens new ones."""
+        """Close the connections; a later call opens one of its own."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+        if self._wire is not None:
+            self._wire.close()
 
     def _attributes(self, client: SQSClient) -> Mapping[str, str]:
         answer = client.get_queue_attributes(QueueUrl=self.location.url, AttributeNames=["All"])
@@ -205,7 +211,7 @@ class SqsClient:
             core.get_component("credential_provider").remove("iam-role")
         session = boto3.session.Session(botocore_session=core)
         dummy = "testing" if location.loopback and not _has_credentials(core) else None
-        return session.client(
+        client: SQSClient = session.client(
             "sqs",
             endpoint_url=location.endpoint,
             region_name=self._region or session.region_name or "us-east-1",
@@ -213,7 +219,7 @@ class SqsClient:
             aws_secret_access_key=dummy,
             config=Config(
                 connect_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=self._longest_wait_s + READ_TIMEOUT_MARGIN_S,
+                read_timeout=self._read_timeout_s,
                 retries={"total_max_attempts": 1, "mode": "standard"},
                 max_pool_connections=self._connections,
                 tcp_keepalive=True,
@@ -222,6 +228,10 @@ class SqsClient:
                 proxies={} if location.loopback else None,
             ),
         )
+        if self._wire is not None:
+            # an answer of a handler counts, though the stubs know of none
+            client.meta.events.register("before-send.sqs", cast("Callable[..., None]", self._wire.send))
+        return client
 
 
 def _has_credentials(session: botocore.session.Session) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -456,23 +455,18 @@ async def test_a_server_that_went_away_and_came_back_is_told_twice(sqs, open_que
     assert (ended.over, ended.attempts, ended.error) == (True, 3, began.error)
 
 
-async def test_a_refused_connection_is_trouble(open_queue, journal, monkeypatch):
-    """Nobody listens: told, waited out, and a stop is heard at once."""
+async def test_a_server_that_nobody_runs_is_trouble(journal, monkeypatch):
+    """Nobody listens: told once, waited out, and given up at once when the caller is cancelled."""
     monkeypatch.setattr(trouble, "FIRST_WAIT_MS", 60_000)
     monkeypatch.setattr(trouble, "LONGEST_WAIT_MS", 60_000)
-    stop = Stop()
-    async with open_queue() as queue:
-        queue._client.location = location_nobody_serves(queue)
-        queue._client.close()
+    with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(queue.receive, 10, None, stop, "Trigger/1")
+            opening = partial(EndpointQueue.open, clock=RealClock(), journal=journal)
+            tasks.start_soon(opening, "http://127.0.0.1:1/123456789012/orders")
             await told(journal, QueueTrouble)
-            stop.set()
-    assert "Could not connect" in facts(journal, QueueTrouble)[0].error
-
-
-def location_nobody_serves(queue):
-    return replace(queue._client.location, endpoint="http://127.0.0.1:1")
+            tasks.cancel_scope.cancel()
+    (fact,) = facts(journal, QueueTrouble)
+    assert "Could not connect" in fact.error
 
 
 async def test_boto3_itself_never_tries_again(sqs, open_queue, journal, monkeypatch):
