@@ -218,7 +218,7 @@ def _visible(item: Any, data: Any) -> tuple[Path, int | None]:
     for position, step in enumerate(loc):
         if _has(data, step):
             data = data[step]
-        elif position < len(loc) - 1 or item["type"] != "missing":
+        elif position > 0 and (position < len(loc) - 1 or item["type"] != "missing"):
             label = position if label is None else label
             continue
         path.append(step)

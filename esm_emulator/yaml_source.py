@@ -23,7 +23,7 @@ import yaml
 
 from esm_emulator.errors import ConfigError, Problem
 
-__all__ = ["Document", "Path", "Place", "dotted", "load_document", "load_file"]
+__all__ = ["INTRINSICS", "Document", "Path", "Place", "dotted", "load_document", "load_file"]
 
 Path: TypeAlias = tuple[str | int, ...]
 """The way from the top of a document to one value: keys and list positions."""
@@ -46,13 +46,14 @@ _MOST_LEVELS = 100
 
 _PREFIX = "tag:yaml.org,2002:"
 _NULL, _BOOL, _INT, _FLOAT, _STR = (_PREFIX + kind for kind in ("null", "bool", "int", "float", "str"))
-_LONG_NAMES = {"!Ref": "Ref", "!Condition": "Condition"} | {
-    "!" + name: "Fn::" + name
-    for name in (
-        *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue", "Join"),
-        *("Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
-    )
-}
+_FUNCTIONS = (
+    *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue", "Join"),
+    *("Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
+)
+INTRINSICS = ("Ref", "Condition", *(f"Fn::{name}" for name in _FUNCTIONS))
+"""CloudFormation's intrinsic functions in their long form."""
+
+_LONG_NAMES = {f"!{name.removeprefix('Fn::')}": name for name in INTRINSICS}
 
 
 class _Loader(yaml.CSafeLoader):

@@ -82,7 +82,7 @@ class Assembly:
                 fifo = str(given.get("FifoQueue", "")).lower() == "true"
                 queues[id_] = str(given.get("QueueName") or id_ + (".fifo" if fifo else ""))
             elif resource.type == FUNCTION:
-                functions[id_] = str(given.get("FunctionName") or id_)
+                functions[id_] = str(given.get("FunctionName") or id_[:64])
         return References(queues, functions, self.region, self.account, self.broken)
 
     def _finish(self, resource: Declared, names: References) -> None:
@@ -105,6 +105,8 @@ class Assembly:
         if isinstance(policy, Mapping) and policy:
             self._redrive(resource, dict(policy), properties, names)
         allow = Queue.policy_of(properties.get("RedriveAllowPolicy"))
+        if isinstance(allow, Mapping):
+            properties["RedriveAllowPolicy"] = allow
         if isinstance(allow, Mapping) and isinstance(allow.get("sourceQueueArns"), list):
             arns = [
                 self._queue_arn(resource, item, ("RedriveAllowPolicy", "sourceQueueArns", position), names) or ""
@@ -227,16 +229,17 @@ class Assembly:
 
     def _validated(self, resource: Declared, properties: dict[str, Any], model: type[Any]) -> Any:
         """The finished model. What does not fit is told and left at its default."""
-        for _ in range(3):
+        while True:  # each round takes out at least one thing that does not fit
             properties = self._known(resource, properties, model)
             given = {**properties, "id": resource.id, "region": self.region, "account": self.account}
             try:
                 return model.model_validate(given)
             except ValidationError as error:
+                before = properties
                 for fault in faults_of(error, model, data=given):
                     self._tell(resource, fault, model)
                     properties = self._without(resource, fault, properties)
-        raise AssertionError(f"{resource.id} does not settle")
+                assert properties != before, f"{resource.id} does not settle"
 
     def _known(self, resource: Declared, properties: dict[str, Any], model: type[Any]) -> dict[str, Any]:
         """Without the properties that change nothing here, and those of ours that AWS does not have."""

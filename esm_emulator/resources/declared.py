@@ -28,6 +28,7 @@ __all__ = [
     "Spot",
     "changed",
     "declare",
+    "id_problems",
 ]
 
 QUEUE = "AWS::SQS::Queue"
@@ -136,9 +137,14 @@ def declare(
     return made, problems, frozenset(broken)
 
 
-def _block_problems(id_: str, block: Any, origin: Origin) -> Iterable[Problem]:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", str(id_)):
+def id_problems(id_: str, origin: Origin) -> Iterable[Problem]:
+    """What is wrong with a logical id: names are made of it, and dots lead into its properties."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", str(id_)):
         yield origin.problem(f"{id_!r} is not a logical id, which takes letters, digits, - and _", key=True)
+
+
+def _block_problems(id_: str, block: Any, origin: Origin) -> Iterable[Problem]:
+    yield from id_problems(id_, origin)
     if not isinstance(block, Mapping):
         yield origin.problem("takes a mapping with Type and Properties")
         return

@@ -119,7 +119,7 @@ class Function(Resource):
     """A function (``AWS::Lambda::Function``, ``AWS::Serverless::Function``)."""
 
     FunctionName: str = Field("", max_length=64, pattern=r"^[a-zA-Z0-9-_]*$")
-    """Default: the logical id."""
+    """Default: the logical id, as far as a name may go."""
     Handler: str | None = Field(None, max_length=128, pattern=r"^[^\s]+$")
     """module.function; left out, the function's behavior is a scenario's or a callable's."""
     CodeUri: str = "."
@@ -147,7 +147,7 @@ class Function(Resource):
     @classmethod
     def _name(cls, values: Any) -> Any:
         if isinstance(values, Mapping) and not values.get("FunctionName"):
-            return {**values, "FunctionName": values.get("id", "")}
+            return {**values, "FunctionName": str(values.get("id", ""))[:64]}
         return values
 
     @property

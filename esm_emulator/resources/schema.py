@@ -10,14 +10,11 @@ from typing import Any
 from esm_emulator.resources import models, parts
 from esm_emulator.resources.declared import FUNCTION, IDLE_KEYS, MAPPING, QUEUE, SERVERLESS
 from esm_emulator.resources.models import IGNORED, UNSUPPORTED, EventSourceMapping, Function, Queue, Resource
+from esm_emulator.yaml_source import INTRINSICS
 
 __all__ = ["resources_schema"]
 
 _INTRINSIC = {"$ref": "#/$defs/Intrinsic"}
-_FUNCTIONS = (
-    *("And", "Base64", "Cidr", "Equals", "FindInMap", "GetAtt", "GetAZs", "If", "ImportValue", "Join"),
-    *("Length", "Not", "Or", "Select", "Split", "Sub", "ToJsonString", "Transform"),
-)
 
 
 def resources_schema() -> dict[str, Any]:
@@ -116,10 +113,9 @@ def _resources() -> dict[str, Any]:
 
 
 def _intrinsic() -> dict[str, Any]:
-    names = ["Ref", "Condition", *(f"Fn::{name}" for name in _FUNCTIONS)]
     return {
         "type": "object",
-        "properties": {name: {} for name in names},
+        "properties": {name: {} for name in INTRINSICS},
         "minProperties": 1,
         "maxProperties": 1,
         "additionalProperties": False,

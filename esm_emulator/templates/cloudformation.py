@@ -12,7 +12,17 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from esm_emulator.errors import ConfigError, Problem
-from esm_emulator.resources.declared import FUNCTION, IDLE_KEYS, MAPPING, QUEUE, SERVERLESS, Declared, Origin, Spot
+from esm_emulator.resources.declared import (
+    FUNCTION,
+    IDLE_KEYS,
+    MAPPING,
+    QUEUE,
+    SERVERLESS,
+    Declared,
+    Origin,
+    Spot,
+    id_problems,
+)
 from esm_emulator.resources.models import ACCOUNT, REGION
 from esm_emulator.templates.evaluation import evaluate
 from esm_emulator.templates.intrinsics import NoSuchName, Scope, Unresolved, is_intrinsic
@@ -76,17 +86,20 @@ def read_template(
         elif not _is_there(template, block, origin):
             scope.absent.add(id_)
         elif block.get("Type") in _TYPES:
-            present.append((id_, block, origin))
+            wrong = list(id_problems(id_, origin))
+            template.problems += wrong
+            if not wrong:
+                present.append((id_, block, origin))
     for id_, block, origin in present:
         _add(template, id_, block, origin)
     return template
 
 
 def _section(document: Document, name: str) -> Mapping[str, Any]:
-    found = document.data.get(name) or {}
-    if not isinstance(found, Mapping):
-        raise ConfigError([document.problem(f"{name} takes a mapping", (name,))])
-    return found
+    found = document.data.get(name)
+    if not isinstance(found, Mapping | None):
+        raise ConfigError([document.problem("takes a mapping", (name,))])
+    return found or {}
 
 
 def _globals(data: Mapping[str, Any]) -> Mapping[str, Any]:

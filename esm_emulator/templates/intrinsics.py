@@ -87,8 +87,10 @@ class Scope:
         made = {key: self.value(item) for key, item in raw.items()}
         return {key: item for key, item in made.items() if item is not NO_VALUE}
 
-    def condition(self, name: str) -> bool:
+    def condition(self, name: object) -> bool:
         """Whether a condition of the template holds. Raises ``Unresolved``."""
+        if not isinstance(name, str):
+            raise Unresolved(f"a condition's name is needed here, not {name!r}")
         if name not in self.conditions:
             raise NoSuchName(f"there is no condition {name!r}{did_you_mean(name, self.conditions)}")
         return bool(self._guarded(f"condition {name}", lambda: self._truth(self.conditions[name])))
@@ -137,7 +139,9 @@ class Scope:
             "Fn::ToJsonString": lambda value: json.dumps(self.value(value), separators=(",", ":")),
         }
 
-    def _ref(self, name: str) -> Any:
+    def _ref(self, name: object) -> Any:
+        if not isinstance(name, str):
+            raise TypeError(name)
         if name in self.parameters:
             return self.parameters[name]
         if name in self.unknown:

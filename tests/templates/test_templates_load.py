@@ -342,6 +342,113 @@ def test_a_mapping_of_another_source_is_left_out_with_a_word(tmp_path, source, s
     assert [problem.message for problem in loaded.warnings] == [said]
 
 
+def test_what_changes_nothing_here_is_passed_over_in_silence(tmp_path):
+    """Tags, roles and layers that only a deployment knows are nobody's loss."""
+    path = write(
+        tmp_path,
+        """\
+Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      Tags: [{Key: team, Value: a}, {Key: cost, Value: !ImportValue cost}]
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      Role: !ImportValue role
+      Layers: [!ImportValue layer]
+      Tags: {team: a, cost: !ImportValue cost}
+      DeadLetterQueue: {Type: SQS, TargetArn: !ImportValue dlq}
+      Unknown: !ImportValue unknown
+      Environment: {Variables: {THERE: x, GONE: !Ref AWS::NoValue}}
+      Events:
+        Timer: {Type: Schedule, Properties: {Schedule: !ImportValue schedule}}
+  Tagged: {Type: AWS::SQS::Queue, Properties: {Tags: !ImportValue tags}}
+""",
+    )
+    loaded = load(path)
+    found = loaded.resources
+    assert loaded.warnings == ()
+    assert [tag.Key for tag in found.queues["Orders"].Tags] == ["team"]
+    assert [tag.Key for tag in found.functions["Worker"].Tags] == ["team"]
+    assert found.queues["Tagged"].Tags == ()
+    assert found.functions["Worker"].DeadLetterConfig is not None
+    assert found.functions["Worker"].Environment.Variables == {"THERE": "x"}
+
+
+def test_events_that_make_no_sense_are_told_in_their_places(tmp_path):
+    path = write(
+        tmp_path,
+        """\
+Resources:
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        NoType: {Properties: {}}
+        NoQueue: {Type: SQS, Properties: 5}
+        NoSuch: {Type: SQS, Properties: {Queue: !GetAtt Nothing.Arn, BatchSize: 0}}
+""",
+    )
+    assert refused(path) == (
+        ConfigError,
+        [
+            "6:9: Worker.Properties.Events.NoType: 'Type' is missing",
+            "7:42: Worker.Properties.Events.NoQueue.Properties: takes a mapping of properties",
+            "8:49: Worker.Properties.Events.NoSuch.Properties.Queue: there is no resource 'Nothing'",
+            f"8:81: Worker.Properties.Events.NoSuch.Properties.BatchSize: {TOO_SMALL}",
+        ],
+    )
+
+
+LETTERS = "which takes letters, digits, - and _"
+TOO_SMALL = (
+    "1 validation error detected: Value '0' at 'batchSize' failed to satisfy constraint: "
+    "Member must have value greater than or equal to 1"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Parameters: [a]\nResources: {}", "1:1: Parameters: takes a mapping"),
+        ("Parameters: {A: 5}\nResources: {}", "1:17: Parameters.A: takes a mapping with Type"),
+        ("Resources: []", "1:1: Resources: takes a mapping"),
+        ("Resources:\n  a.b: {Type: AWS::SQS::Queue}", "2:3: a.b: 'a.b' is not a logical id, " + LETTERS),
+    ],
+)
+def test_sections_that_make_no_sense(tmp_path, text, said):
+    assert refused(write(tmp_path, text)) == (ConfigError, [said])
+
+
+def test_parameters_are_lists_and_booleans_as_their_types_say(tmp_path):
+    path = write(
+        tmp_path,
+        """\
+Parameters:
+  Names: {Type: CommaDelimitedList, Default: ""}
+  Numbers: {Type: List<Number>, Default: "1, 2"}
+  Flag: {Type: String, Default: true}
+Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: !Join ["-", [a, !Join ["", !Ref Names], !Select [1, !Ref Numbers], !Ref Flag]]
+""",
+    )
+    assert load(path).resources.queues["Orders"].QueueName == "a--2-true"
+
+
+def test_a_condition_that_cannot_be_decided_on_something_else_is_nobodys_business(tmp_path):
+    path = write(
+        tmp_path,
+        "Parameters: {P: {Type: String}}\nConditions: {C: !Equals [!Ref P, a]}\n"
+        "Resources: {T: {Type: AWS::DynamoDB::Table, Condition: C}}\n",
+    )
+    assert load(path).warnings == ()
+
+
 def test_the_rules_are_passed_on(tmp_path):
     path = write(tmp_path, "Resources: {}")
     rules = Rules(filters_most=10)
