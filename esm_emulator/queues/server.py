@@ -8,6 +8,7 @@ end.
 from __future__ import annotations
 
 import io
+import re
 import selectors
 import socket
 import sys
@@ -26,6 +27,10 @@ from esm_emulator.errors import UsageError
 __all__ = ["Server", "serve"]
 
 _PATIENCE_S = 5.0
+_FORM = "application/x-www-form-urlencoded"
+_QUEUE_PATH = re.compile(r"/[0-9]{12}/[A-Za-z0-9_-]{1,80}(\.fifo)?")
+# moto reads the service from the signature
+_SIGNED_FOR_SQS = "AWS4-HMAC-SHA256 Credential=unsigned/00000000/us-east-1/sqs/aws4_request, SignedHeaders=, Signature="
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +239,22 @@ class _Guarded:
         if not _is_here(f"//{host}") or (origin is not None and not _is_here(origin)):
             start_response("403 Forbidden", [("Content-Type", "text/plain")])
             return [b"This server answers clients on this machine only.\n"]
+        if "HTTP_AUTHORIZATION" not in environ:
+            _take_for_sqs(environ)
         with self._around():
             answer: Iterable[bytes] = self._application(environ, start_response)
             return answer
+
+
+def _take_for_sqs(environ: dict[str, Any]) -> None:
+    """Let a request that nobody signed be one to SQS when it says so: ``curl`` with a target, or at a queue's URL."""
+    form = environ["wsgi.input"].getvalue() if environ.get("CONTENT_TYPE", "").startswith(_FORM) else b""
+    asked = f"{environ.get('QUERY_STRING', '')}&{form[:10_000].decode('latin-1')}"
+    if environ.get("HTTP_X_AMZ_TARGET", "").startswith("AmazonSQS."):
+        environ["HTTP_AUTHORIZATION"] = _SIGNED_FOR_SQS
+    elif _QUEUE_PATH.fullmatch(environ.get("PATH_INFO", "")) and "Action=" in asked:
+        environ["HTTP_AUTHORIZATION"] = _SIGNED_FOR_SQS
+        environ.setdefault("CONTENT_TYPE", _FORM)  # moto takes what has none for JSON
 
 
 def _is_here(url: str) -> bool:

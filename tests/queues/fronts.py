@@ -54,9 +54,15 @@ class Run:
     seed: int = 1
     journal: Journal = field(default_factory=Journal)
     before_call: Any = None
+    account: str = "123456789012"
 
     def __post_init__(self) -> None:
-        engine = Engine(identifiers=Identifiers(Random(self.seed)), profile=PROFILES["aws-2026"], random=Random(2))
+        engine = Engine(
+            identifiers=Identifiers(Random(self.seed)),
+            profile=PROFILES["aws-2026"],
+            account=self.account,
+            random=Random(2),
+        )
         self.sqs = EmbeddedSqs(engine, self.clock, self.journal)
         self.aws = EmbeddedAws(self.sqs, **({"before_call": self.before_call} if self.before_call else {}))
 

@@ -57,6 +57,16 @@ def test_nothing_of_a_served_run_is_seen_in_the_next():
         assert _buckets() == []
 
 
+def test_patching_inside_a_served_run_forgets_nothing():
+    """What came over HTTP is there inside :meth:`EmbeddedAws.patched`, and still is afterwards."""
+    run = Run()
+    with run.aws.serve() as server, http_client(server.url, "s3") as s3:
+        s3.create_bucket(Bucket="over-http")
+        with run.aws.patched():
+            assert _buckets() == ["over-http"]
+        assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["over-http"]
+
+
 def test_a_client_of_one_run_serves_the_next():
     """A client that a handler's module keeps reaches whichever run is on."""
     first, second = Run(), Run()
@@ -228,6 +238,28 @@ def test_a_region_is_there_when_none_is_set(run, monkeypatch):
     with run.aws.patched():
         assert boto3.client("sqs").meta.region_name == "us-east-1"
     assert "AWS_DEFAULT_REGION" not in os.environ
+
+
+def test_other_variables_are_not_touched(run, monkeypatch):
+    """What a test or a handler sets inside stays set: only what was put in is taken out."""
+    with run.aws.patched():
+        monkeypatch.setenv("MADE_INSIDE", "1")
+        monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    assert (os.environ["MADE_INSIDE"], os.environ["AWS_DEFAULT_REGION"]) == ("1", "eu-central-1")
+
+
+def test_moto_plays_the_account_of_the_resources():
+    """Queues and every other service are in one account, also when it is not moto's own."""
+    run = Run(account="111122223333")
+    run.sqs.create("q", QueueSettings())
+    with run.aws.patched():
+        assert new_client("sqs").get_queue_url(QueueName="q")["QueueUrl"].endswith("/111122223333/q")
+        topic = new_client("sns").create_topic(Name="news")["TopicArn"]
+        new_client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:111122223333:q")
+        new_client("sns").publish(TopicArn=topic, Message="hello")
+    assert topic == "arn:aws:sns:us-east-1:111122223333:news"
+    assert run.sqs.counts(run.sqs.find("q")).visible == 1
+    assert "MOTO_ACCOUNT_ID" not in os.environ
 
 
 def test_the_environment_of_a_process_leads_to_the_server_and_nowhere_else(run, monkeypatch):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import socket
 import threading
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -88,6 +90,35 @@ def test_another_name_is_refused(server, host):
 def test_a_page_from_elsewhere_is_refused(server, origin, status):
     """Safety: a browser says where a page is from; only this machine's own may use the queues."""
     assert _post(server.port, {"Origin": origin}) == status
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_request_that_nobody_signed_reaches_a_queue(run, server, method):
+    """SQS-1: ``curl`` at a queue's URL needs no signature."""
+    queue_url = run.aws.queue_url(run.sqs.find("orders"), server.url)
+    url = f"{queue_url}?Action=SendMessage&MessageBody=hello"
+    urllib.request.urlopen(urllib.request.Request(url, method=method)).close()
+    (message,) = run.sqs.messages(run.sqs.find("orders"))
+    assert message.body == "hello"
+
+
+def test_a_json_request_that_nobody_signed_is_answered(server):
+    """SQS-1: the target says that it is for SQS."""
+    headers = {"X-Amz-Target": "AmazonSQS.ListQueues", "Content-Type": "application/x-amz-json-1.0"}
+    with urllib.request.urlopen(urllib.request.Request(server.url, data=b"{}", headers=headers)) as answer:
+        assert json.load(answer) == {"QueueUrls": [f"{server.url}/123456789012/orders"]}
+
+
+def test_a_large_object_comes_back_as_it_was(server):
+    """A body that is announced first (Expect: 100-continue), HEAD without a body, and a connection that stays open."""
+    content = os.urandom(3_000_000)
+    with http_client(server.url, "s3") as s3:
+        s3.create_bucket(Bucket="bucket")
+        s3.put_object(Bucket="bucket", Key="k", Body=content)
+        assert s3.head_object(Bucket="bucket", Key="k")["ContentLength"] == len(content)
+        assert s3.get_object(Bucket="bucket", Key="k")["Body"].read() == content
+        s3.delete_object(Bucket="bucket", Key="k")
+        assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
 
 
 def test_it_listens_on_this_machine_only(server):

@@ -14,10 +14,9 @@ does.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 from esm_emulator.queues.embedded import EmbeddedSqs
 from esm_emulator.queues.moto_backend.administration import queue_url
@@ -60,17 +59,17 @@ class EmbeddedAws:
         May be nested in a ``mock_aws`` or have one inside: other services' data are then one and the same, and the
         queues are ours for the time.
         """
-        from moto import mock_aws  # noqa: PLC0415
-
         from esm_emulator.queues.moto_backend import hook, seam  # noqa: PLC0415
 
-        with ExitStack() as stack:
-            stack.enter_context(_no_endpoints(self.sqs.engine.region))
-            stack.enter_context(seam.installed(self))
-            stack.enter_context(hook.answering(self))
-            stack.enter_context(mock_aws())
-            seam.note_use(self.sqs.engine.account)
-            stack.enter_context(seam.intercepting(self.before_call))
+        engine = self.sqs.engine
+        variables = {"AWS_DEFAULT_REGION": engine.region} | seam.account_variables(engine.account)
+        with (
+            _environment(variables, without=_names_an_endpoint),
+            seam.installed(self),
+            hook.answering(self),
+            seam.mocked(engine.account),
+            seam.intercepting(self.before_call),
+        ):
             yield
 
     @contextmanager
@@ -84,8 +83,13 @@ class EmbeddedAws:
         from esm_emulator.queues.moto_backend import seam  # noqa: PLC0415
         from esm_emulator.queues.server import serve  # noqa: PLC0415
 
-        with seam.installed(self), serve(lambda: seam.serving(self), port, self.sqs.release) as server:
-            seam.note_use(self.sqs.engine.account)
+        account = self.sqs.engine.account
+        with (
+            _environment(seam.account_variables(account)),
+            seam.installed(self),
+            serve(lambda: seam.serving(self), port, self.sqs.release) as server,
+        ):
+            seam.note_use(account)
             self._servers.append(server.url)
             try:
                 yield server
@@ -95,8 +99,7 @@ class EmbeddedAws:
     def environment(self, url: str) -> dict[str, str]:
         """Environment variables with which any AWS SDK of another process reaches this AWS at ``url`` and no other."""
         region = self.sqs.engine.region
-        services = (name for name in os.environ if name.startswith("AWS_ENDPOINT_URL"))
-        return dict.fromkeys(services, url) | {
+        return dict.fromkeys(filter(_names_an_endpoint, os.environ), url) | {
             "AWS_ENDPOINT_URL": url,
             "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
             "AWS_ACCESS_KEY_ID": _ACCESS_KEY,
@@ -125,11 +128,20 @@ class EmbeddedAws:
 
 
 @contextmanager
-def _no_endpoints(region: str) -> Iterator[None]:
-    """No endpoint but AWS's own, whatever the environment says, and a region where it says none."""
-    with patch.dict(os.environ):
-        for name in list(os.environ):
-            if name.startswith("AWS_ENDPOINT_URL"):
-                del os.environ[name]
-        os.environ.setdefault("AWS_DEFAULT_REGION", region)
+def _environment(defaults: Mapping[str, str], *, without: Callable[[str], bool] = lambda _: False) -> Iterator[None]:
+    """Environment variables given for the time where they are missing, others taken away; the rest is untouched."""
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if without(name)}
+    given = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(given)
+    try:
         yield
+    finally:
+        for name, value in given.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
+        for name, value in taken.items():
+            os.environ.setdefault(name, value)
+
+
+def _names_an_endpoint(variable: str) -> bool:
+    return variable.startswith("AWS_ENDPOINT_URL")

@@ -36,9 +36,10 @@ from urllib.parse import urlsplit
 
 import moto
 from botocore.model import OperationNotFoundError
+from moto import mock_aws
 from moto.core import base_backend, model_instances
 from moto.core.base_backend import BackendDict
-from moto.core.models import MockAWS, botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, MockAWS, botocore_stubber
 from moto.core.responses import ActionResult
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import camelcase_to_underscores, get_service_model
@@ -49,7 +50,18 @@ from esm_emulator.errors import EsmError, SqsError
 from esm_emulator.queues.moto_backend.api import SqsApi
 from esm_emulator.sqs import Queue
 
-__all__ = ["Served", "check_seam", "current", "error_response", "installed", "intercepting", "note_use", "serving"]
+__all__ = [
+    "Served",
+    "account_variables",
+    "check_seam",
+    "current",
+    "error_response",
+    "installed",
+    "intercepting",
+    "mocked",
+    "note_use",
+    "serving",
+]
 
 
 class Served(Protocol):
@@ -85,6 +97,8 @@ _RELIED_ON: tuple[tuple[Any, str], ...] = (
     (BackendDict, "_instances"),
     (BackendDict, "reset"),
     (MockAWS, "_nested_count"),
+    (MockAWS, "start"),
+    (MockAWS, "stop"),
     (botocore_stubber, "process_request"),
     (model_instances, "reset_model_data"),
 )
@@ -155,9 +169,26 @@ def installed(served: Served) -> Iterator[None]:
                 _aside.pop().bring_back()
 
 
+@contextmanager
+def mocked(account: str) -> Iterator[None]:
+    """As moto's ``mock_aws``, which forgets nothing of other services while more is put in than the caller's."""
+    mock = mock_aws()
+    mock.start(reset=len(_installed) == 1)
+    try:
+        note_use(account)
+        yield
+    finally:
+        mock.stop(remove_data=len(_installed) == 1)
+
+
 def note_use(account: str) -> None:
     """Have moto know that SQS is in use: its tagging service looks only at services that are."""
     models.sqs_backends[account]
+
+
+def account_variables(account: str) -> dict[str, str]:
+    """What tells moto's other services the account, where it is not the one that moto assumes."""
+    return {} if account == DEFAULT_ACCOUNT_ID else {"MOTO_ACCOUNT_ID": account}
 
 
 class _Aside:
