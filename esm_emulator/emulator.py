@@ -6,8 +6,8 @@
         assert emulator.queue("OrdersDlq").bodies == [{"id": 7}]
 
 :class:`Emulator` is what both kinds share. :class:`VirtualEmulator` runs on time that skips: nothing happens between
-two calls, and each call lets happen what it says. :class:`RealEmulator` runs on the real clock, on a thread of its own, and
-goes on between calls; what only virtual time can do, such as ``advance``, does not exist on it.
+two calls, and each call lets happen what it says. :class:`RealEmulator` runs on the real clock, on a thread of its own,
+and goes on between calls; what only virtual time can do, such as ``advance``, does not exist on it.
 
 Every method that waits has an ``a…`` twin for async callers (``await emulator.arun_until_idle()``).
 """

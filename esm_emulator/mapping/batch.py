@@ -39,7 +39,7 @@ class Batch:
     """Messages for one invocation. ``size`` is the event's size in bytes, an upper bound far from the limit."""
 
     messages: tuple[ReceivedMessage, ...]
-    reason: str  # size | window | payload | receive
+    reason: str  # size | window | payload | receive | stop
     size: int
 
 
@@ -96,6 +96,12 @@ class Buffer:
         if now >= due:
             return self._take(count, size, "window" if self.rules.window_ms else "receive", now)
         return None
+
+    def flush(self, now: int) -> Batch | None:
+        """The next batch of what is held, due or not; None when nothing is."""
+        if not self._messages:
+            return None
+        return self._take(*self._fitting(), "stop", now)
 
     def drain(self) -> list[ReceivedMessage]:
         """Everything that is held, which is then no longer held."""

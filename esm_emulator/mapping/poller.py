@@ -1,9 +1,11 @@
 """One poller: receives, filters, batches, invokes and deletes, in that order, again and again.
 
 A poller has at most one batch in hand. It does exactly one thing to its queue, which is to delete what is done; what is
-not done is left alone, and the queue's visibility timeout and redrive policy decide (FAIL-7). It is stopped by a wish
-that it looks at between two steps, never by being cut off, so that nothing it has received can get lost: what runs is
-finished and settled, what never ran is handed back (POLL-20).
+not done is left alone, and the queue's visibility timeout and redrive policy decide (FAIL-7).
+
+It ends by a wish that it looks at between two steps, never by being cut off, so that nothing it has received can get
+lost. A retired poller receives no more and invokes the function with everything that it has in hand. A stopped one
+finishes what runs; what never ran goes back to the queue, at once or when its visibility ends (POLL-20).
 """
 
 from __future__ import annotations
@@ -99,26 +101,45 @@ class Poller:
         self.work = work
         self.name = name
         self._allowance = allowance
-        self.stop = Stop()
+        self._no_more = Stop()  # receives
+        self._stop = Stop()  # invocations that have not begun
+        self._hands_back = True
         self._buffer = Buffer(work.rules, work.queue.arn)
 
+    def retire(self) -> None:
+        """Receive no more, and end when everything in hand is settled."""
+        self._no_more.set()
+
+    def revive(self) -> None:
+        """Go on, if it was retired and has not ended."""
+        self._no_more = Stop()
+
+    def stop(self, *, hand_back: bool) -> None:
+        """End as soon as what runs is settled; what never ran becomes visible at once, or when its visibility ends."""
+        self._hands_back = hand_back
+        self._no_more.set()
+        self._stop.set()
+
     async def run(self) -> None:
-        """Poll until stopped; then hand back what is in hand and was never invoked."""
-        while not self.stop.is_set:
+        """Poll until retired or stopped."""
+        while not self._stop.is_set:
             batch = await self._next_batch()
-            if batch is not None:
-                await self._settle(batch)
-                self._buffer.invocation_ended(self.work.clock.now())
-        await self._hand_back(self._buffer.drain())
+            if batch is None:
+                break
+            await self._settle(batch)
+            self._buffer.invocation_ended(self.work.clock.now())
+        await self._let_go(self._buffer.drain())
 
     # --- receive, filter, batch -------------------------------------------------------------------------------
 
     async def _next_batch(self) -> Batch | None:
-        """Receive until a batch closes; None when stopped before."""
+        """Receive until a batch closes; None when there will be none any more."""
         self._buffer.rules = self.work.rules
-        while not self.stop.is_set:
+        while not self._stop.is_set:
             if batch := self._buffer.close(self.work.clock.now()):
                 return batch
+            if self._no_more.is_set:
+                return self._buffer.flush(self.work.clock.now())
             asked = self._buffer.asks_for
             delivery = await self._receive(asked)
             if delivery.messages:
@@ -128,10 +149,10 @@ class Poller:
     async def _receive(self, asked: int) -> Delivery:
         """One receive, when the allowance of provisioned mode lets it be made."""
         now = self.work.clock.now
-        if self._allowance is not None and await self.stop.wait(self._allowance.next_poll(now()) - now()):
+        if self._allowance is not None and await self._no_more.wait(self._allowance.next_poll(now()) - now()):
             return Delivery()
         self.work.reports.asks(self.name)
-        delivery = await self.work.queue.receive(asked, self._patience(), self.stop, self.name)
+        delivery = await self.work.queue.receive(asked, self._patience(), self._no_more, self.name)
         if delivery.messages:
             self.work.reports.received(self.name)
         if self._allowance is not None:
@@ -196,10 +217,10 @@ class Poller:
             self.work.reports.throttled()
             retry_at = self._retry_at(attempt, run.visible_until)
             run.throttled(reply, attempt, retry_at)
-            stopped = await self.stop.wait((retry_at or run.visible_until) - self.work.clock.now())
+            stopped = await self._stop.wait((retry_at or run.visible_until) - self.work.clock.now())
             if stopped:
                 run.given_up("the mapping was stopped before the function took the batch")
-                await self._hand_back(run.batch.messages)
+                await self._let_go(run.batch.messages)
                 return None
             if retry_at is None:
                 run.given_up("the visibility timeout ended before the function took the batch")
@@ -214,11 +235,11 @@ class Poller:
         at = self.work.clock.now() + max(1, wait)
         return at if at < visible_until else None
 
-    async def _hand_back(self, messages: Sequence[ReceivedMessage]) -> None:
-        """Give back what was never invoked, as a courtesy to whoever polls next (POLL-20)."""
+    async def _let_go(self, messages: Sequence[ReceivedMessage]) -> None:
+        """Give back what was never invoked, as a courtesy to whoever polls next, or forget it (POLL-20)."""
         now = self.work.clock.now()
         ours = [message for message in messages if message.visible_at > now]
-        if not ours:
+        if not ours or not self._hands_back:
             return
         for message in ours:
             self.work.tell(MessageHandedBack, self.work.mapping, self.work.queue.id, message.message_id)

@@ -2,7 +2,7 @@
 
 The pool starts pollers and retires them as :mod:`scaling` decides; what each does is :mod:`poller`'s. A retired poller
 finishes what it has in hand first, so the number of running pollers may for a while be above the number wanted, never
-the number that receives.
+the number that receives; when more are wanted again, those come first.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Mapping:
     """One event source mapping at work between one queue and one function.
 
     ``function_arn`` is what the handler's context shows (RUN-14); ``compile_filter`` turns the resource's filters into
-    what a poller asks, or None when there are none;
-    ``on_failure`` is told every function error. Everything runs on the loop that runs :meth:`run`.
+    what a poller asks, or None when there are none; ``on_failure`` is told every function error. Everything runs on the
+    loop that runs :meth:`run`.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Mapping:
         self._compile_filter = compile_filter
         self._on_failure = on_failure
         self._pollers: list[Poller] = []
-        self._running = 0
+        self._retired: list[Poller] = []  # they finish what they have in hand
         self._numbers = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
         self._scaling: Scaling | None = None
@@ -100,7 +100,7 @@ class Mapping:
                 await self._until_due()
                 self._scale(lambda scaling, now: scaling.tick(now))
             self._scaling = None
-            self._retire_to(0, "stop")
+            self._stop_all("stop", hand_back=True)
         forget()
         self._group = None
 
@@ -119,7 +119,7 @@ class Mapping:
             self.enabled = False
             self._scaling = None
             self._tell("Disabling", reason)
-            self._retire_to(0, reason)
+            self._stop_all(reason, hand_back=False)
             self._disabled_when_quiet()
 
     def configure(self, resource: EventSourceMapping, profile: Profile) -> None:
@@ -166,10 +166,13 @@ class Mapping:
             return
         self._work.tell(PollersChanged, self.resource.id, decision.pollers, decision.reason.value)
         while len(self._pollers) < lanes:
-            poller = self._new_poller(decision.invokes // decision.pollers)
+            if self._retired:  # before anybody new: so never more run than the largest number that was allowed
+                poller = self._retired.pop()
+                poller.revive()
+            else:
+                poller = self._new_poller(decision.invokes // decision.pollers)
+                self._group.start_soon(self._run, poller, name=poller.name)
             self._pollers.append(poller)
-            self._running += 1
-            self._group.start_soon(self._run, poller, name=poller.name)
 
     def _new_poller(self, lanes: int) -> Poller:
         """The next poller; in provisioned mode the next lane of one, ``lanes`` to a poller (PROV-5)."""
@@ -189,17 +192,26 @@ class Mapping:
         for poller in retired:
             if self._scaling is not None:
                 self._scaling.gone(poller.name)
-            poller.stop.set()
+            poller.retire()
+            self._retired.append(poller)
+
+    def _stop_all(self, reason: str, *, hand_back: bool) -> None:
+        pollers, self._pollers = self._pollers, []
+        if pollers:
+            self._work.tell(PollersChanged, self.resource.id, 0, reason)
+        self._retired += pollers
+        for poller in self._retired:
+            poller.stop(hand_back=hand_back)
 
     async def _run(self, poller: Poller) -> None:
         await poller.run()
         if self._scaling is not None:
             self._scaling.gone(poller.name)
-        self._running -= 1
+        self._retired.remove(poller)
         self._disabled_when_quiet()
 
     def _disabled_when_quiet(self) -> None:
-        if not self.enabled and not self._running:
+        if not self.enabled and not self._retired:
             self._tell("Disabled", "no poller runs")
 
     def _tell(self, state: str, reason: str) -> None:
