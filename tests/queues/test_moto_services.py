@@ -112,8 +112,7 @@ def test_a_bucket_notifies_our_queue(run):
 
 @pytest.mark.usefixtures("patched")
 def test_an_event_rule_sends_into_our_queue(run):
-    """EventBridge → SQS (moto needs jsonpath-ng for it)."""
-    pytest.importorskip("jsonpath_ng")
+    """EventBridge → SQS."""
     events = new_client("events")
     events.put_rule(Name="all", EventPattern=json.dumps({"source": ["shop"]}))
     events.put_targets(Rule="all", Targets=[{"Id": "q", "Arn": ARN + "orders"}])
