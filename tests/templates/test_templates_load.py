@@ -456,7 +456,7 @@ def test_the_rules_are_passed_on(tmp_path):
 
 
 def test_two_hundred_resources_load_in_no_time(tmp_path):
-    """Far below the 0.3 s that is promised; the bound here is for a loaded machine."""
+    """Far below the 0.3 s that is promised; counted in processor time, whatever else runs."""
     blocks = [
         f"""
   Queue{i}: {{Type: AWS::SQS::Queue, Properties: {{VisibilityTimeout: !If [A, 180, 60],
@@ -472,7 +472,7 @@ def test_two_hundred_resources_load_in_no_time(tmp_path):
         for i in range(50)
     ]
     path = write(tmp_path, "Conditions: {A: !Equals [a, a]}\nResources:" + "".join(blocks))
-    begun = time.perf_counter()
+    begun = time.process_time()
     loaded = load(path)
-    assert time.perf_counter() - begun < 0.3
+    assert time.process_time() - begun < 0.3
     assert len(loaded.resources.mappings) == 50
