@@ -9,8 +9,8 @@ for the run to become idle is woken by the journal too.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from random import Random
@@ -130,13 +130,14 @@ class Emulation:
 
     @asynccontextmanager
     async def _polling(self) -> AsyncIterator[None]:
-        async with anyio.create_task_group() as group:
-            for mapping in self.mappings.values():
-                await group.start(mapping.run, self.stop, name=mapping.resource.id)
-            try:
-                yield
-            finally:
-                self.stop.set()
+        with _one_error():
+            async with anyio.create_task_group() as group:
+                for mapping in self.mappings.values():
+                    await group.start(mapping.run, self.stop, name=mapping.resource.id)
+                try:
+                    yield
+                finally:
+                    self.stop.set()
 
     def _patched(self) -> AbstractContextManager[None]:
         """The embedded AWS for boto3 clients of this process: DynamoDB, S3, SNS, and these very queues."""
@@ -239,7 +240,7 @@ class Emulation:
         if head == "profile":
             self._use_profile(self.profile.with_(**{rest: value}))
         else:
-            self.resources = self.resources.with_property(path, value)
+            self.resources = self.resources.with_update(path, value)
             self._configure(head)
         self.journal.append(PropertySet(self.clock.now(), path, value))
 
@@ -361,6 +362,18 @@ class Emulation:
             compile_filter=compile_filter,
             on_failure=self.failures.append,
         )
+
+
+@contextmanager
+def _one_error() -> Iterator[None]:
+    """What went wrong first, by itself, instead of the group that tasks wrap it in."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from error.__cause__
 
 
 def unknown(kind: str, id: str, known: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ from esm_emulator.journal import (
     ResponseJudged,
 )
 
-__all__ = ["OUTCOMES", "MessageFacts", "Messages"]
+__all__ = ["OUTCOMES", "MessageFacts", "Messages", "about"]
 
 OUTCOMES = ("deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost")
 
@@ -76,6 +76,17 @@ class MessageFacts:
             "failures": self.failures,
             "overlap": self.overlap,
         }
+
+
+def about(fact: Fact) -> tuple[str, ...]:
+    """The ids of the messages that a fact is about."""
+    if isinstance(fact, ResponseJudged):
+        return fact.done + fact.kept
+    several = getattr(fact, "messages", None)
+    if several is not None:
+        return tuple(several)
+    one = getattr(fact, "message", None)
+    return () if one is None else (one,)
 
 
 class Messages:

@@ -33,7 +33,7 @@ from esm_emulator.journal import (
     ResponseJudged,
     VisibilityChanged,
 )
-from esm_emulator.report.messages import MessageFacts
+from esm_emulator.report.messages import MessageFacts, about
 
 __all__ = ["stories", "story"]
 
@@ -52,22 +52,11 @@ def stories(journal: Iterable[Fact], messages: Iterable[MessageFacts]) -> dict[s
     start: int | None = None
     for fact in journal:
         start = fact.at if start is None else start
-        for id in _about(fact):
+        for id in about(fact):
             if id in wanted:
                 facts[wanted[id].id].append((fact, id))
     by_id = {message.id: message for message in wanted.values()}
     return {id: [_title(by_id[id]), *_lines(found, start or 0)] for id, found in facts.items()}
-
-
-def _about(fact: Fact) -> tuple[str, ...]:
-    """The ids of the messages that a fact is about."""
-    several = getattr(fact, "messages", None)
-    if several is not None:
-        return tuple(several)
-    if type(fact) is ResponseJudged:
-        return fact.done + fact.kept
-    one = getattr(fact, "message", None)
-    return () if one is None else (one,)
 
 
 def _title(message: MessageFacts) -> str:

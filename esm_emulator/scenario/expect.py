@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from esm_emulator.durations import show_duration
 from esm_emulator.journal import Fact, InvocationEnded, InvocationStarted, Journal, RunStopped
-from esm_emulator.report.messages import MessageFacts, Messages
+from esm_emulator.report.messages import MessageFacts, Messages, about
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.resources import Resources
 from esm_emulator.scenario.behavior import body_matcher
@@ -186,8 +186,8 @@ class _Judge:
         )
 
     def _is_about(self, fact: Fact, name: str) -> bool:
-        ids = getattr(fact, "messages", None) or (getattr(fact, "message", None),)
-        return any(id is not None and id in message.ids for message in self._outcome.messages.named(name) for id in ids)
+        named = {id for message in self._outcome.messages.named(name) for id in message.ids}
+        return not named.isdisjoint(about(fact))
 
     def _near(self, wanted: TimelineExpectation) -> list[MessageFacts]:
         return self._outcome.messages.named(wanted.message) if wanted.message else []

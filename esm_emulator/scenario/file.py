@@ -169,6 +169,8 @@ def _with_changes(data: Any, variant: Any, where: Path, document: Document) -> t
     for target, value in changes.items() if isinstance(changes, dict) else ():
         path = _target(str(target))
         try:
+            if str(target).split(".")[0] not in _OWN_KEYS:
+                _check_resource(changed, path)
             _put(changed, path, copy.deepcopy(value))
         except LookupError as error:
             message = f"{target!r} leads nowhere: {error.args[0]}"
@@ -190,10 +192,15 @@ def _target(text: str) -> Path:
     return ("resources", head, "Properties", *steps)
 
 
+def _check_resource(data: Any, path: Path) -> None:
+    """Raise ``LookupError`` for a property of a resource that the file does not have."""
+    resources = data.get("resources")
+    if isinstance(resources, dict) and "from" not in resources and path[1] not in resources:
+        raise LookupError(f"there is no resource {path[1]!r}")
+
+
 def _put(data: Any, path: Path, value: Any) -> None:
     """Put ``value`` at ``path``, making mappings on the way; None removes. Raises ``LookupError`` saying why not."""
-    if path[0] == "resources" and path[1] not in data.get("resources", {}) and "from" not in data.get("resources", {}):
-        raise LookupError(f"there is no resource {path[1]!r}")
     node = data
     for step, following in pairwise(path):
         if isinstance(node, list):

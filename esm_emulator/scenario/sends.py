@@ -24,7 +24,7 @@ from esm_emulator.messages import MessageAttribute
 from esm_emulator.scenario.schema import OneMessage, ScenarioModel, SendModel, TypedAttribute
 from esm_emulator.sqs import NewMessage
 
-__all__ = ["Sending", "evaluate", "fill", "messages_of_file", "sendings"]
+__all__ = ["Sending", "evaluate", "fill", "messages_of_file", "messages_of_text", "sendings"]
 
 SHORT = 20  # characters of a body that may serve as a label
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
@@ -194,13 +194,18 @@ def messages_of_file(path: FilePath) -> list[NewMessage]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError([Problem(f"cannot be read: {reason}", file=str(path))]) from None
+    return messages_of_text(text, str(path))
+
+
+def messages_of_text(text: str, name: str) -> list[NewMessage]:
+    """As :func:`messages_of_file`, of a text that was read already; ``name`` says where it came from."""
     try:
         event = json.loads(text)
     except ValueError:
         event = None
     if isinstance(event, dict) and isinstance(event.get("Records"), list):
-        return [_of_record(record, str(path)) for record in event["Records"]]
-    return list(_of_lines(text, str(path)))
+        return [_of_record(record, name) for record in event["Records"]]
+    return list(_of_lines(text, name))
 
 
 def _of_lines(text: str, file: str) -> Iterator[NewMessage]:
