@@ -15,8 +15,9 @@ from esm_emulator.journal import (
     QueueCreated,
     QueueRemoved,
 )
+from esm_emulator.queues.moto_backend import EmbeddedAws
 from esm_emulator.sqs import NewMessage, QueueSettings
-from tests.queues.fronts import WAYS, Run, http_client, open_way, query
+from tests.queues.fronts import WAYS, Run, http_client, new_client, open_way, query
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:"
 
@@ -464,6 +465,16 @@ def test_every_way_leads_to_the_same_queue(run):
         assert remote.receive_message(QueueUrl=far)["Messages"][0]["Body"] == "by the hook"
         query(far, "SendMessage", MessageBody="by query")
         assert short.receive_message(QueueUrl=url)["Messages"][0]["Body"] == "by query"
+
+
+def test_two_fronts_of_one_run_know_the_same(run):
+    """A policy that was set over HTTP is seen by another front of the same queues."""
+    run.sqs.create("q", QueueSettings())
+    other = EmbeddedAws(run.sqs)
+    with run.aws.serve() as server, http_client(server.url) as client, other.patched():
+        client.set_queue_attributes(QueueUrl="q", Attributes={"KmsMasterKeyId": "k"})
+        shown = new_client("sqs").get_queue_attributes(QueueUrl="q", AttributeNames=["KmsMasterKeyId"])
+    assert shown["Attributes"] == {"KmsMasterKeyId": "k"}
 
 
 def test_every_region_sees_the_same_queues(run):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from esm_emulator.errors import SqsError
 from esm_emulator.queues.embedded import EmbeddedSqs
 from esm_emulator.queues.moto_backend.attributes import (
+    NOTES,
     QUEUE_ATTRIBUTES,
-    Notes,
     attribute_texts,
     check_names,
     settings_of,
@@ -48,12 +47,10 @@ def queue_url(sqs: EmbeddedSqs, name: str, base_url: str) -> str:
 
 
 class Administration:
-    """Operations on queues as a whole. What reads, decides and writes does so under a lock of its own."""
+    """Operations on queues as a whole."""
 
     def __init__(self, sqs: EmbeddedSqs) -> None:
         self._sqs = sqs
-        self._notes = Notes()
-        self._lock = threading.Lock()
 
     @property
     def operations(self) -> dict[str, Operation]:
@@ -80,7 +77,7 @@ class Administration:
         """CreateQueue: a new queue, or the one that is there if it has every attribute that is given."""
         name = required(parameters, "QueueName")
         attributes = parameters.get("Attributes") or {}
-        with self._lock:
+        with NOTES.lock:
             existing = self._sqs.queues.get(name)
             if existing is None:
                 self._make(name, attributes, parameters.get("tags"))
@@ -91,14 +88,14 @@ class Administration:
     def _make(self, name: str, attributes: Mapping[str, Any], tags: Mapping[str, str] | None) -> None:
         check_names(attributes, fifo=str(attributes.get("FifoQueue")).lower() == "true", creating=True)
         settings = settings_of(attributes)
-        self._notes.check(attributes)
-        self._notes.take(self._sqs.create(name, settings, tags=tags), attributes)
+        NOTES.check(attributes)
+        NOTES.take(self._sqs.create(name, settings, tags=tags), attributes)
 
     def _check_same(self, queue: Queue, attributes: Mapping[str, Any]) -> None:
         check_names(attributes, fifo=queue.fifo, creating=True)
         for name, value in attributes.items():
             same = settings_of({name: value}, queue.settings) == queue.settings
-            if not (same and self._notes.same(queue, name, value)):
+            if not (same and NOTES.same(queue, name, value)):
                 raise SqsError(
                     "QueueAlreadyExists",
                     f"A queue already exists with the same name and a different value for attribute {name}",
@@ -143,7 +140,7 @@ class Administration:
         queue = queue_of(self._sqs, parameters)
         names = parameters.get("AttributeNames") or ()
         check_known(names, QUEUE_ATTRIBUTES)
-        texts = attribute_texts(queue, self._notes.of(queue), self._sqs.counts(queue))
+        texts = attribute_texts(queue, NOTES.of(queue), self._sqs.counts(queue))
         asked = texts if "All" in names else {name: texts[name] for name in names if name in texts}
         return {"Attributes": asked} if asked else {}
 
@@ -151,19 +148,19 @@ class Administration:
         """SetQueueAttributes, in force at once (SQS-16 is not emulated). All or nothing."""
         queue = queue_of(self._sqs, parameters)
         attributes = required(parameters, "Attributes")
-        with self._lock:
+        with NOTES.lock:
             check_names(attributes, fifo=queue.fifo, creating=False)
             settings = settings_of(attributes, queue.settings)
-            self._notes.check(attributes, queue)
+            NOTES.check(attributes, queue)
             self._sqs.configure(queue, settings)
-            self._notes.take(queue, attributes)
+            NOTES.take(queue, attributes)
         return {}
 
     def tag(self, parameters: Parameters, _: str) -> Answer:
         """TagQueue: at most 50 tags in all."""
         queue = queue_of(self._sqs, parameters)
         tags = required(parameters, "Tags")
-        with self._lock:
+        with NOTES.lock:
             if len(queue.tags | tags) > 50:
                 raise SqsError("InvalidParameterValue", f"Too many tags added for queue {queue.name}.")
             queue.tags.update(tags)
@@ -173,7 +170,7 @@ class Administration:
         """UntagQueue; keys that are not there do not matter."""
         queue = queue_of(self._sqs, parameters)
         keys = required(parameters, "TagKeys")
-        with self._lock:
+        with NOTES.lock:
             for key in keys:
                 queue.tags.pop(key, None)
         return {}
@@ -192,28 +189,28 @@ class Administration:
         actions = required(parameters, "Actions")
         accounts = required(parameters, "AWSAccountIds")
         _check_actions(actions)
-        with self._lock:
+        with NOTES.lock:
             policy = self._policy(queue)
             if any(statement.get("Sid") == label for statement in policy["Statement"]):
                 raise _wrong_label(label, "Already exists.")
             policy["Statement"].append(_statement(queue, label, actions, accounts))
-            self._notes.of(queue).policy = json.dumps(policy)
+            NOTES.of(queue).policy = json.dumps(policy)
         return {}
 
     def remove_permission(self, parameters: Parameters, _: str) -> Answer:
         """RemovePermission."""
         queue = queue_of(self._sqs, parameters)
         label = required(parameters, "Label")
-        with self._lock:
+        with NOTES.lock:
             policy = self._policy(queue)
             left = [statement for statement in policy["Statement"] if statement.get("Sid") != label]
             if len(left) == len(policy["Statement"]):
                 raise _wrong_label(label, "can't find label.")
-            self._notes.of(queue).policy = json.dumps(policy | {"Statement": left}) if left else ""
+            NOTES.of(queue).policy = json.dumps(policy | {"Statement": left}) if left else ""
         return {}
 
     def _policy(self, queue: Queue) -> dict[str, Any]:
-        text = self._notes.of(queue).policy
+        text = NOTES.of(queue).policy
         policy: dict[str, Any] = {"Version": "2008-10-17", "Id": f"{queue.arn}/SQSDefaultPolicy", "Statement": []}
         return policy | json.loads(text) if text else policy
 

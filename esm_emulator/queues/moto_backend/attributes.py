@@ -7,6 +7,7 @@ encryption) is kept here, for as long as the queue lives.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,7 +17,7 @@ from esm_emulator.errors import SqsError
 from esm_emulator.sqs import Counts, Queue, QueueSettings
 from esm_emulator.sqs.settings import RedriveAllowPolicy, RedrivePolicy
 
-__all__ = ["QUEUE_ATTRIBUTES", "Notes", "attribute_texts", "check_names", "settings_of"]
+__all__ = ["NOTES", "QUEUE_ATTRIBUTES", "attribute_texts", "check_names", "settings_of"]
 
 _FIFO_ONLY: Final = ("ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit")
 _SETTABLE: Final = frozenset(
@@ -60,10 +61,11 @@ class Note:
 
 
 class Notes:
-    """The notes of every queue that lives."""
+    """The notes of every queue that lives. One for the process: whoever looks at a queue finds the same."""
 
     def __init__(self) -> None:
         self._notes: WeakKeyDictionary[Queue, Note] = WeakKeyDictionary()
+        self.lock = threading.Lock()  # around what reads, decides and writes
 
     def of(self, queue: Queue) -> Note:
         """The queue's note, SQS's defaults until something is set."""
@@ -85,6 +87,9 @@ class Notes:
     def check(self, attributes: Mapping[str, str], queue: Queue | None = None) -> None:
         """Raise ``SqsError`` for what :meth:`take` would refuse."""
         _noted(Note() if queue is None else self.of(queue), attributes)
+
+
+NOTES: Final = Notes()
 
 
 def check_names(attributes: Mapping[str, Any], *, fifo: bool, creating: bool) -> None:
