@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, MutableSequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -534,10 +535,13 @@ def _names(kind: type[Fact]) -> tuple[str, ...]:
 
 
 class Journal:
-    """The facts of one run, in order. Appending is safe from any thread; subscribers are called under the lock."""
+    """The facts of one run, in order. Appending is safe from any thread; subscribers are called under the lock.
 
-    def __init__(self) -> None:
-        self._facts: list[Fact] = []
+    ``keep`` is how many facts stay, the latest ones; without it all do. Subscribers are told every fact in any case.
+    """
+
+    def __init__(self, keep: int | None = None) -> None:
+        self._facts: MutableSequence[Fact] = [] if keep is None else deque(maxlen=keep)
         self._readers: tuple[Callable[[Fact], None], ...] = ()  # replaced, not changed
         self._lock = threading.RLock()
         self._closed = False

@@ -22,6 +22,7 @@ __all__ = ["COMMANDS", "main"]
 
 # name -> the module of its ``command``, and its line in the list of commands
 COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("esm_emulator.cli.run", "Run functions against queues until interrupted."),
     "replay": ("esm_emulator.cli.replay", "Play scenarios in virtual time."),
     "filter": ("esm_emulator.cli.filter", "Show which messages a filter would deliver and which delete."),
     "schema": ("esm_emulator.cli.schema", "Print the JSON Schema of a configuration or a scenario."),
