@@ -35,6 +35,7 @@ from esm_emulator.functions.workers import Answer, Worker
 __all__ = ["Environment", "Limits", "Loaded", "Outcome", "Settings"]
 
 NS_PER_MS = 1_000_000
+LONGEST_START = 60.0  # seconds for an interpreter to be up; not the handler's time
 
 
 class Settings(NamedTuple):
@@ -174,7 +175,9 @@ class Environment:
         body = json.dumps(settings._asdict() | {"tmp": folder, "variables": variables}).encode()
         answer = None
         began = perf_counter()
-        if await worker.greeting():
+        with self._watched(worker, LONGEST_START, limits):
+            is_up = await worker.greeting()
+        if is_up:
             began = perf_counter()
             with self._watched(worker, within, limits):
                 answer = await worker.ask(wire.INIT, body)

@@ -255,11 +255,11 @@ class _StandIn:
 
     def begin(self) -> None:
         with _lock:
+            # every time, since others too put something in these places: pytest does, between two phases of a test
             self._present += 1
-            if self._present > 1:
-                return
-            self._environ = os.environ
-            os.environ = _Environ(os.environ)  # noqa: B003 - the object in its place reads and writes the same variables
+            if not isinstance(os.environ, _Environ):
+                self._environ = os.environ
+                os.environ = _Environ(os.environ)  # noqa: B003 - in its place, over the same variables
             _stdout.begin()
             _stderr.begin()
             logging.getLogger().addHandler(_root)

@@ -142,9 +142,10 @@ class Worker:
                 self._kill(number)
 
     def _kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        # a process that has just ended may refuse it on some systems; that is as good
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, number)
+        # a process that has just ended may refuse it on some systems; that is as good. And it may have left its group
+        for send in (os.killpg, os.kill):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                send(self.pid, number)
 
     # --- frames and output ------------------------------------------------------------------------------------
 

@@ -135,6 +135,29 @@ def test_an_event_of_six_megabytes_arrives(stage: Stage) -> None:
     ]
 
 
+# --- what goes wrong
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("def handler(event, context): raise ValueError", FailureKind.ERROR),
+        ("import os\ndef handler(event, context): raise SystemExit(1)", FailureKind.EXIT),
+        ("raise ValueError", FailureKind.INIT),
+        ("def handler(event, context): return object()", FailureKind.MARSHAL),
+        ("def handler(event, context): return 'x' * 7_000_000", FailureKind.TOO_LARGE),
+    ],
+)
+def test_a_function_error_of_any_kind_is_a_value_with_lambdas_error_as_its_payload(
+    stage: Stage, code: str, kind: FailureKind
+) -> None:
+    """FAIL-5, and what an Invoke returns as unhandled: type and message in a JSON object (RUN-22)."""
+    reply = failed(stage.invoke(code))
+    payload = json.loads(reply.payload)
+    assert reply.kind is kind
+    assert (payload["errorType"], payload["errorMessage"]) == (reply.error_type, reply.message)
+
+
 # --- what a handler raises
 
 

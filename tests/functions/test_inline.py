@@ -47,9 +47,17 @@ def surroundings() -> tuple[object, ...]:
     return id(os.environ), variables, list(sys.path), modules, strangers, streams, sys.dont_write_bytecode
 
 
+def wait_for_threads_of_handlers() -> None:
+    """A handler whose time was up may still run in its thread."""
+    deadline = time.monotonic() + 5
+    while type(sys.stdout).__module__.startswith("esm_") and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left() -> Iterator[None]:
     """Whatever a handler does, this process is afterwards as it was."""
+    wait_for_threads_of_handlers()
     before = surroundings()
     yield
     assert surroundings() == before
@@ -391,6 +399,22 @@ def test_a_kept_stream_goes_on_writing_to_the_stream_of_now(inline: Stage) -> No
     assert kept[0].isatty() is False
 
 
+def test_a_stream_that_was_replaced_while_another_invocation_runs_is_stood_in_for_too(inline: Stage) -> None:
+    """As pytest does between two phases of a test, while a thread of the one before has not ended."""
+    inline.write("import time\ndef handler(event, context): time.sleep(event['s']); print('seen', event['s'])")
+
+    async def story(function: Any) -> None:
+        slow = asyncio.create_task(function.invoke(inline.invocation({"s": 0.1})))
+        await asyncio.sleep(0.03)
+        with mock.patch("sys.stdout", io.StringIO()) as later:
+            await function.invoke(inline.invocation({"s": 0}))
+            await slow
+        assert later.getvalue() == ""
+
+    inline.play(story)
+    assert inline.said == ["seen 0", "seen 0.1"]
+
+
 def test_who_replaces_stdout_inside_a_handler_gets_it_back_undisturbed(inline: Stage) -> None:
     code = """
         import contextlib, io
@@ -446,8 +470,7 @@ def test_what_a_timed_out_thread_still_writes_is_lost(inline: Stage) -> None:
     assert isinstance(reply, Failed)
     assert reply.kind is FailureKind.TIMEOUT
     assert ended.wait(5)
-    while type(sys.stdout).__module__.startswith("esm_"):  # until that thread has left too
-        time.sleep(0.005)
+    wait_for_threads_of_handlers()
     assert inline.said[0] == "begun"
     assert "too late" not in inline.lines
 
