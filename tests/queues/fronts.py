@@ -134,7 +134,7 @@ def query(url: str, action: str, **parameters: str) -> ET.Element:
 
 def query_client(operation: str, parameters: Mapping[str, Any]) -> dict[str, str]:
     """A client's parameters as the query protocol writes them, for operations with text, numbers and flat lists."""
-    names = {"AttributeNames": "AttributeName", "TagKeys": "TagKey"}
+    names = {"AttributeNames": "AttributeName", "AWSAccountIds": "AWSAccountId", "Actions": "ActionName"}
     if operation.endswith("Batch"):
         names["Entries"] = f"{operation}RequestEntry"
     flat: dict[str, str] = {}
@@ -149,8 +149,8 @@ def query_client(operation: str, parameters: Mapping[str, Any]) -> dict[str, str
         elif isinstance(value, dict):
             for index, (key, item) in enumerate(value.items(), 1):
                 if isinstance(item, dict):
-                    flat |= {f"MessageAttribute.{index}.Name": key}
-                    flat |= {f"MessageAttribute.{index}.Value.{part}": str(text) for part, text in item.items()}
+                    flat |= {f"{name[:-1]}.{index}.Name": key}
+                    flat |= {f"{name[:-1]}.{index}.Value.{part}": str(text) for part, text in item.items()}
                 else:
                     flat |= {f"Attribute.{index}.Name": key, f"Attribute.{index}.Value": str(item)}
         else:

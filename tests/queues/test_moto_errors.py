@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import urllib.error
+import urllib.request
 from typing import Any
 
 import pytest
@@ -253,6 +256,111 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str]] = {
         INVALID,
         "Value for parameter TaskHandle is invalid.",
     ),
+    "no attributes": (
+        "SetQueueAttributes",
+        {"Attributes": {}},
+        "MissingParameter",
+        "The request must contain the parameter Attributes.",
+    ),
+    "policy": (
+        "SetQueueAttributes",
+        {"Attributes": {"Policy": "[]"}},
+        "InvalidAttributeValue",
+        "Invalid value for the parameter Policy.",
+    ),
+    "SQS-18": (
+        "SetQueueAttributes",
+        {"Attributes": {"KmsDataKeyReusePeriodSeconds": "59"}},
+        "InvalidAttributeValue",
+        "Invalid value for the parameter KmsDataKeyReusePeriodSeconds.",
+    ),
+    "SQS-17": (
+        "SetQueueAttributes",
+        {"Attributes": {"SqsManagedSseEnabled": "perhaps"}},
+        "InvalidAttributeValue",
+        "Invalid value for the parameter SqsManagedSseEnabled.",
+    ),
+    "FIFO-20": (
+        "SetQueueAttributes",
+        {"QueueUrl": "orders.fifo", "Attributes": {"FifoThroughputLimit": "perMessageGroupId"}},
+        "InvalidAttributeValue",
+        "The perMessageGroupId value is allowed only when the value for DeduplicationScope is messageGroup.",
+    ),
+    "read-only attribute": (
+        "SetQueueAttributes",
+        {"Attributes": {"QueueArn": "arn:aws:sqs:us-east-1:123456789012:other"}},
+        "InvalidAttributeName",
+        "Unknown Attribute QueueArn.",
+    ),
+    "FIFO-22 false": (
+        "CreateQueue",
+        {"QueueName": "other", "Attributes": {"FifoQueue": "false"}},
+        "InvalidAttributeName",
+        "Unknown Attribute FifoQueue.",
+    ),
+    "page": (
+        "ListQueues",
+        {"MaxResults": 1001},
+        INVALID,
+        "Value 1001 for parameter MaxResults is invalid. Reason: MaxResults must be an integer between 1 and 1000.",
+    ),
+    "next page": (
+        "ListQueues",
+        {"MaxResults": 1, "NextToken": "garbage!"},
+        INVALID,
+        "Value garbage! for parameter NextToken is invalid. Reason: It is not a token of this operation.",
+    ),
+    "list values": (
+        "SendMessage",
+        {"MessageBody": "x", "MessageAttributes": {"a": {"DataType": "String", "StringListValues": ["x"]}}},
+        PREFIX + "UnsupportedOperation",
+        "Message attribute list values in SendMessage operation are not supported.",
+    ),
+    "attribute without a type": (
+        "SendMessage",
+        {"MessageBody": "x", "MessageAttributes": {"a": {"DataType": "", "StringValue": "x"}}},
+        INVALID,
+        "The message attribute 'a' must contain a non-empty attribute type.",
+    ),
+    "SQS-10 trace header": (
+        "SendMessage",
+        {"MessageBody": "x", "MessageSystemAttributes": {"AWSTraceHeader": {"DataType": "Number", "StringValue": "1"}}},
+        INVALID,
+        "Message system attribute 'AWSTraceHeader' must contain a non-empty value of type 'String'.",
+    ),
+    "SQS-10 system attribute": (
+        "SendMessage",
+        {"MessageBody": "x", "MessageSystemAttributes": {"Other": {"DataType": "String", "StringValue": "1"}}},
+        INVALID,
+        "Message system attribute name 'Other' is invalid. It must be AWSTraceHeader.",
+    ),
+    "SQS-40 page": (
+        "ListMessageMoveTasks",
+        {"SourceArn": "arn:aws:sqs:us-east-1:123456789012:orders", "MaxResults": 11},
+        INVALID,
+        "Value 11 for parameter MaxResults is invalid. Reason: You must provide a value that is between 1 and 10.",
+    ),
+    "tags": (
+        "TagQueue",
+        {"Tags": {f"tag-{n}": "x" for n in range(51)}},
+        INVALID,
+        "Too many tags added for queue orders.",
+    ),
+    "permission twice": (
+        "AddPermission",
+        {"Label": "taken", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"]},
+        INVALID,
+        "Value taken for parameter Label is invalid. Reason: Already exists.",
+    ),
+    "permission of the owner": (
+        "AddPermission",
+        {"Label": "a", "AWSAccountIds": ["111111111111"], "Actions": ["DeleteQueue"]},
+        INVALID,
+        (
+            "Value SQS:DeleteQueue for parameter ActionName is invalid. "
+            "Reason: Only the queue owner is allowed to invoke this action."
+        ),
+    ),
     "permission": (
         "RemovePermission",
         {"Label": "nobody"},
@@ -262,24 +370,43 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str]] = {
 }
 STATUS: dict[str, tuple[str, dict[str, Any], int]] = {
     "purge twice (SQS-30)": ("PurgeQueue", {}, 403),
+    "more than seven actions": (
+        "AddPermission",
+        {"Label": "b", "AWSAccountIds": ["111111111111"], "Actions": ["SendMessage"] * 8},
+        403,
+    ),
     "no such source (SQS-40)": ("StartMessageMoveTask", {"SourceArn": "arn:aws:sqs:us-east-1:123456789012:none"}, 404),
     "no such task (SQS-40)": ("CancelMessageMoveTask", {"TaskHandle": "00000000-0000-4000-8000-000000000000"}, 404),
     "no such queue": ("PurgeQueue", {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/none"}, 400),
 }
-WITHOUT_URL = ("CreateQueue", "StartMessageMoveTask", "CancelMessageMoveTask", "GetQueueUrl")
+WITHOUT_URL = (
+    "CreateQueue",
+    "StartMessageMoveTask",
+    "CancelMessageMoveTask",
+    "ListMessageMoveTasks",
+    "ListQueues",
+    "GetQueueUrl",
+)
+# what the query protocol cannot say, or this file's little writer of it
+JSON_ONLY = ("SQS-11", "batch: empty", "no attributes", "list values", "tags")
 
 
 def _whole(operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return parameters if operation in WITHOUT_URL or "QueueUrl" in parameters else parameters | {"QueueUrl": "orders"}
 
 
+def _prepare(client: Any) -> None:
+    client.create_queue(QueueName="orders")
+    client.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})
+    client.purge_queue(QueueUrl="orders")
+    client.add_permission(QueueUrl="orders", Label="taken", AWSAccountIds=["111111111111"], Actions=["SendMessage"])
+
+
 @pytest.fixture(scope="module", params=WAYS)
 def client(request):
     run = Run()
     with open_way(request.param, run) as client:
-        client.create_queue(QueueName="orders")
-        client.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})
-        client.purge_queue(QueueUrl="orders")
+        _prepare(client)
         yield client
 
 
@@ -287,9 +414,7 @@ def client(request):
 def query_url():
     run = Run()
     with run.aws.serve() as server, http_client(server.url) as client:
-        client.create_queue(QueueName="orders")
-        client.create_queue(QueueName="orders.fifo", Attributes={"FifoQueue": "true"})
-        client.purge_queue(QueueUrl="orders")
+        _prepare(client)
         yield server.url
 
 
@@ -303,7 +428,7 @@ def test_a_refusal_has_sqs_own_code_and_text(client, case):
     assert (error["Code"], error["Message"], error["Type"]) == (code, text, "Sender")
 
 
-@pytest.mark.parametrize("case", [case for case in REFUSALS if case not in ("SQS-11", "batch: empty")])
+@pytest.mark.parametrize("case", [case for case in REFUSALS if case not in JSON_ONLY])
 def test_a_refusal_has_the_same_code_and_text_over_the_query_protocol(query_url, case):
     """SQS-1: the old query protocol is served too, with the same refusals."""
     operation, parameters, code, text = REFUSALS[case]
@@ -356,6 +481,27 @@ def test_a_number_that_is_none_is_refused(query_url):
     with pytest.raises(QueryFault) as caught:
         query(query_url, "ReceiveMessage", QueueUrl="orders", MaxNumberOfMessages="many")
     assert (caught.value.status, caught.value.code) == (400, INVALID)
+
+
+def test_a_missing_number_is_told(query_url):
+    """Contract 11.3: over the query protocol a parameter that boto3 always sends may be missing."""
+    with pytest.raises(QueryFault) as caught:
+        query(query_url, "ChangeMessageVisibility", QueueUrl="orders", ReceiptHandle="x")
+    told = caught.value
+    assert (told.code, told.message) == (
+        "MissingParameter",
+        "The request must contain the parameter VisibilityTimeout.",
+    )
+
+
+def test_bytes_that_are_none_are_refused(query_url):
+    """EVT-8: a binary value that is not base64."""
+    value = {"DataType": "Binary", "BinaryValue": "?"}
+    body = {"QueueUrl": "orders", "MessageBody": "x", "MessageAttributes": {"a": value}}
+    headers = {"X-Amz-Target": "AmazonSQS.SendMessage", "Content-Type": "application/x-amz-json-1.0"}
+    request = urllib.request.Request(query_url, data=json.dumps(body).encode(), headers=headers)
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request)
 
 
 def test_a_batch_tells_each_failed_entry(client):

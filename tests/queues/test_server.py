@@ -121,6 +121,18 @@ def test_a_large_object_comes_back_as_it_was(server):
         assert "Contents" not in s3.list_objects_v2(Bucket="bucket")
 
 
+def test_a_fault_inside_is_an_answer(run, server, monkeypatch):
+    """Whatever breaks while a request is answered is told to that client as a 500; the next one is served."""
+
+    def break_(*_):
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run.aws.api, "call", break_)
+        assert _post(server.port, {}) == 500
+    assert _post(server.port, {}) == 200
+
+
 def test_it_listens_on_this_machine_only(server):
     """Safety: bound to 127.0.0.1."""
     assert server.url == f"http://127.0.0.1:{server.port}"
