@@ -12,12 +12,12 @@ Importing this file loads boto3.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakValueDictionary
 
 import anyio.to_thread
 
@@ -32,15 +32,16 @@ from esm_emulator.journal import (
     QueueTrouble,
     VisibilityChanged,
 )
-from esm_emulator.messages import MessageAttribute, ReceivedMessage
+from esm_emulator.messages import ReceivedMessage
 from esm_emulator.profiles import PROFILES, Profile
 from esm_emulator.queues import Deleted, Delivery, Stop
+from esm_emulator.queues.answers import description, entry_errors, message
 from esm_emulator.queues.guard import Location, QueueDescription, allow, locate
 from esm_emulator.queues.sqs_client import Failure, SqsClient
 from esm_emulator.queues.trouble import Trouble, waits
 
 if TYPE_CHECKING:
-    from types_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, MessageTypeDef
+    from types_boto3_sqs.type_defs import MessageTypeDef
 
 __all__ = ["EndpointQueue"]
 
@@ -92,7 +93,7 @@ class EndpointQueue:
         self._trouble = trouble
         self._longest_ms = max(SHORTEST_SLICE_MS, profile.receive_wait)
         self._polling = 0
-        self._stops: dict[str, Stop] = {}
+        self._stops: WeakValueDictionary[str, Stop] = WeakValueDictionary()
         self._learn(attributes)
         self.arn = self._description.arn
 
@@ -184,7 +185,7 @@ class EndpointQueue:
                 continue
             now = self._clock.now()
             self._trouble.succeeded("ChangeMessageVisibilityBatch", begun_at, now)
-            errors = _errors(answer.get("Failed", ()))
+            errors = entry_errors(answer.get("Failed", ()))
             for text, _ in errors.values():
                 self._journal.append(QueueTrouble(now, self.id, f"hand-back by {consumer}", text))
             self._journal.extend(
@@ -208,7 +209,7 @@ class EndpointQueue:
 
     def _learn(self, attributes: Mapping[str, str]) -> None:
         self._learned_at = self._clock.now()
-        self._description = _description(self._client.location, attributes)
+        self._description = description(self._client.location, attributes)
 
     # --- receiving --------------------------------------------------------------------------------------------
 
@@ -228,7 +229,7 @@ class EndpointQueue:
                 polled_ms = max(polled_ms, 0) + answer.polled_ms
                 if answer.messages:
                     visible_at = answer.at + self._description.visibility_ms
-                    return [_message(item, answer.at, visible_at) for item in answer.messages], polled_ms
+                    return [message(item, answer.at, visible_at) for item in answer.messages], polled_ms
                 pause = answer.early_ms
             left = math.inf if deadline is None else deadline - self._clock.now()
             if left <= 0:
@@ -302,7 +303,7 @@ class EndpointQueue:
             return dict.fromkeys(entries, (str(answer), answer.passing))
         now = self._clock.now()
         self._trouble.succeeded("DeleteMessageBatch", begun_at, now)
-        errors = _errors(answer.get("Failed", ()))
+        errors = entry_errors(answer.get("Failed", ()))
         self._journal.extend(
             MessageDeleted(now, self.id, message.message_id, message.receipt_handle, consumer)
             for key, message in entries.items()
@@ -315,8 +316,8 @@ class EndpointQueue:
         return not self._stop_of(consumer).is_set and self._clock.now() + wait_ms < hidden_until
 
     def _stop_of(self, consumer: str) -> Stop:
-        """The wish to stop that a poller came with when it last received."""
-        return self._stops.setdefault(consumer, Stop())
+        """The wish to stop that a poller came with when it last received, if it still lives."""
+        return self._stops.get(consumer) or Stop()
 
     # --- telling ----------------------------------------------------------------------------------------------
 
@@ -364,50 +365,5 @@ def _how_to_make(location: Location) -> str:
     return f"there is no queue {location.name!r} at {location.endpoint}; make it with: {' '.join(words)}"
 
 
-def _description(location: Location, attributes: Mapping[str, str]) -> QueueDescription:
-    """What a server says of a queue; what a lesser server leaves out is taken from the URL, or is AWS's default."""
-    region, account = location.region or "us-east-1", location.account or "000000000000"
-    redrive = json.loads(attributes.get("RedrivePolicy") or "{}")
-    receives = redrive.get("maxReceiveCount")
-    return QueueDescription(
-        url=location.url,
-        arn=attributes.get("QueueArn", f"arn:aws:sqs:{region}:{account}:{location.name}"),
-        fifo=location.name.endswith(".fifo"),
-        visibility_ms=int(attributes.get("VisibilityTimeout", 30)) * 1000,
-        visible=int(attributes.get("ApproximateNumberOfMessages", 0)),
-        in_flight=int(attributes.get("ApproximateNumberOfMessagesNotVisible", 0)),
-        delayed=int(attributes.get("ApproximateNumberOfMessagesDelayed", 0)),
-        dead_letter_arn=redrive.get("deadLetterTargetArn"),
-        max_receive_count=None if receives is None else int(receives),
-    )
-
-
-def _errors(entries: Iterable[BatchResultErrorEntryTypeDef]) -> dict[str, tuple[str, bool]]:
-    """The failed entries of a batch by id: the error's text, and whether it is the server's own and may pass."""
-    return {
-        entry["Id"]: (f"{entry['Code']}: {entry.get('Message', '')}", not entry["SenderFault"]) for entry in entries
-    }
-
-
 def _receipts(entries: Mapping[str, ReceivedMessage]) -> dict[str, str]:
     return {key: message.receipt_handle for key, message in entries.items()}
-
-
-def _message(item: MessageTypeDef, received_at: int, visible_at: int) -> ReceivedMessage:
-    attributes = item.get("MessageAttributes")
-    return ReceivedMessage(
-        message_id=item["MessageId"],
-        receipt_handle=item["ReceiptHandle"],
-        body=item["Body"],
-        md5_of_body=item["MD5OfBody"],
-        attributes=cast("Mapping[str, str]", item.get("Attributes", {})),
-        message_attributes={
-            name: MessageAttribute(value["DataType"], value.get("StringValue"), value.get("BinaryValue"))
-            for name, value in attributes.items()
-        }
-        if attributes
-        else {},
-        md5_of_message_attributes=item.get("MD5OfMessageAttributes"),
-        received_at=received_at,
-        visible_at=visible_at,
-    )

@@ -27,6 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
 from esm_emulator import __version__
+from esm_emulator.errors import UsageError
 from esm_emulator.queues.guard import Location
 from esm_emulator.queues.wire import Wire
 
@@ -110,7 +111,8 @@ class SqsClient:
     """The server of one queue. Every method blocks and may be called from any thread.
 
     ``connections`` is how many calls can be open at once without a connection being made anew for one of them;
-    ``longest_wait_s`` the longest long poll that will be asked for. Connections are made when needed.
+    ``longest_wait_s`` the longest long poll that will be asked for. Connections are made when needed. The first call
+    raises ``UsageError`` for an endpoint that boto3 refuses, such as a host name with an underscore.
     """
 
     def __init__(self, location: Location, *, region: str | None, connections: int, longest_wait_s: int) -> None:
@@ -211,23 +213,26 @@ class SqsClient:
             core.get_component("credential_provider").remove("iam-role")
         session = boto3.session.Session(botocore_session=core)
         dummy = "testing" if location.loopback and not _has_credentials(core) else None
-        client: SQSClient = session.client(
-            "sqs",
-            endpoint_url=location.endpoint,
-            region_name=self._region or session.region_name or "us-east-1",
-            aws_access_key_id=dummy,
-            aws_secret_access_key=dummy,
-            config=Config(
-                connect_timeout=CONNECT_TIMEOUT_S,
-                read_timeout=self._read_timeout_s,
-                retries={"total_max_attempts": 1, "mode": "standard"},
-                max_pool_connections=self._connections,
-                tcp_keepalive=True,
-                parameter_validation=False,
-                user_agent=f"esm-emulator/{__version__} {core.user_agent()}",
-                proxies={} if location.loopback else None,
-            ),
-        )
+        try:
+            client: SQSClient = session.client(
+                "sqs",
+                endpoint_url=location.endpoint,
+                region_name=self._region or session.region_name or "us-east-1",
+                aws_access_key_id=dummy,
+                aws_secret_access_key=dummy,
+                config=Config(
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    read_timeout=self._read_timeout_s,
+                    retries={"total_max_attempts": 1, "mode": "standard"},
+                    max_pool_connections=self._connections,
+                    tcp_keepalive=True,
+                    parameter_validation=False,
+                    user_agent=f"esm-emulator/{__version__} {core.user_agent()}",
+                    proxies={} if location.loopback else None,
+                ),
+            )
+        except ValueError as error:
+            raise UsageError(f"boto3 cannot use {location.endpoint}: {error}") from None
         if self._wire is not None:
             # an answer of a handler counts, though the stubs know of none
             client.meta.events.register("before-send.sqs", cast("Callable[..., None]", self._wire.send))

@@ -145,6 +145,14 @@ async def test_nothing_is_sent_to_a_queue_elsewhere_without_leave():
         await EndpointQueue.open("orders", clock=RealClock(), journal=Journal())
 
 
+async def test_an_endpoint_that_boto3_refuses_is_a_usage_error(journal):
+    """Rather than trouble that never passes: host names with an underscore are none for boto3."""
+    with pytest.raises(UsageError, match="my_host"):
+        await EndpointQueue.open(
+            "http://my_host:9324/queue/orders", clock=RealClock(), journal=journal, allow_hosts=["my_host"]
+        )
+
+
 async def test_an_explicit_endpoint_serves_a_queue_url_of_aws(sqs, journal):
     """Requests go to the endpoint; the URL says which queue and region."""
     url = "https://sqs.eu-west-1.amazonaws.com/123456789012/orders"
@@ -152,6 +160,13 @@ async def test_an_explicit_endpoint_serves_a_queue_url_of_aws(sqs, journal):
     assert queue.arn == "arn:aws:sqs:eu-west-1:123456789012:orders"
     assert sqs.asked("GetQueueAttributes") == [{"QueueUrl": url, "AttributeNames": ["All"]}]
     await queue.close()
+
+
+async def test_a_queue_whose_server_is_away_describes_itself_as_it_last_was(sqs, open_queue):
+    """A description is no reason to wait."""
+    sqs.script["GetQueueAttributes"] = [attributes(ApproximateNumberOfMessages="7"), Answer("", 503)]
+    async with open_queue() as queue:
+        assert (await queue.describe()).visible == 7
 
 
 async def test_a_queue_describes_itself_for_the_banner(sqs, open_queue):
@@ -250,6 +265,16 @@ async def test_a_message_arrives_with_everything_that_sqs_says_of_it(sqs, open_q
         "Bytes": MessageAttribute("Binary", None, b"\x00\x01"),
     }
     assert got.md5_of_message_attributes == "d25a6aea97eb8f585bfa92d314504a92"
+
+
+async def test_a_server_that_counts_no_receives_is_taken_to_deliver_once(sqs, open_queue):
+    """The mapping needs a count; a lesser server must not end the process."""
+    sent = message()
+    del sent["Attributes"]
+    sqs.script["ReceiveMessage"] = [Answer({"Messages": [sent]})]
+    async with open_queue() as queue:
+        (got,) = (await queue.receive(10, None, Stop(), "Trigger/1")).messages
+    assert (got.receive_count, got.group) == (1, None)
 
 
 async def test_a_receive_asks_for_all_attributes_and_a_long_poll(sqs, open_queue):
