@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import anyio
 import click
@@ -17,6 +17,7 @@ from esm_emulator.cli import summary
 from esm_emulator.cli.logging import JournalLogger, logger
 from esm_emulator.cli.settings import Settings
 from esm_emulator.diagnosis import diagnose
+from esm_emulator.journal import EnvironmentStarted, Fact, Journal, LogLine
 from esm_emulator.report.messages import Messages
 from esm_emulator.service.outside import Outside
 from esm_emulator.service.service import Ended, Place, Service, Told, Wanted
@@ -40,14 +41,17 @@ class Showing:
 
 def run(settings: Settings, wanted: Wanted, showing: Showing) -> int:
     """Run what is wanted, tell of it, and give the exit code."""
-    service = Service(wanted, _Teller(settings))
+    teller = _Teller(settings)
+    service = Service(wanted, teller)
     with ExitStack() as stack:
         log = None
         if showing.event_log is not None:
             log = stack.enter_context(EventLog(showing.event_log, service.journal))
+        if _is_live(settings):
+            teller.stream = stack.enter_context(_live(service))
         if showing.metrics_port is not None:
-            _say(settings, "metrics", f"Metrics: {stack.enter_context(_metrics(service, showing.metrics_port))}")
-        stack.enter_context(JournalLogger(service.journal, settings))
+            teller.metrics(stack.enter_context(_metrics(service, showing.metrics_port)))
+        stack.enter_context(JournalLogger(teller.heard_from(service.journal), settings, teller.stream))
         ended = anyio.run(service.run)
     if ended.at_once:
         return INTERRUPTED
@@ -59,6 +63,22 @@ def run(settings: Settings, wanted: Wanted, showing: Showing) -> int:
         for line in summary.lines(end, style):
             click.echo(line)
     return 0 if ended.clean or not wanted.until_idle else 1
+
+
+def _is_live(settings: Settings) -> bool:
+    if settings.log_format == "json" or settings.verbosity < 0 or not sys.stderr.isatty():
+        return False
+    from esm_emulator.cli.live import suits  # noqa: PLC0415 - only a terminal pays for rich
+
+    return suits(sys.stderr)
+
+
+@contextmanager
+def _live(service: Service) -> Iterator[TextIO]:
+    from esm_emulator.cli.live import LiveView  # noqa: PLC0415
+
+    with LiveView(service.rows, sys.stderr) as view:
+        yield view.stream
 
 
 def _metrics(service: Service, port: int) -> AbstractContextManager[str]:
@@ -111,42 +131,67 @@ def _dead_letters(service: Service) -> Iterator[summary.DeadLetters]:
 # --- meanwhile ----------------------------------------------------------------------------------------------
 
 
-def _say(settings: Settings, event: str, *lines: str, **values: Any) -> None:
-    """Say something on standard error: sentences, or a JSON line beside those of the log."""
-    if settings.log_format == "json":
-        logger(settings).info(event, **(values or {"text": " ".join(lines)}))
-        return
-    for line in lines:
-        click.echo(line, err=True)
-
-
 class _Teller(Told):
-    """Says what the service tells."""
+    """Says what the service tells: sentences to ``stream``, or JSON lines beside those of the log.
+
+    What functions log while their handlers are loaded is held back: if one cannot be loaded, the error says all of it.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.stream: TextIO = sys.stderr
         self._settings = settings
+        self._held: list[Fact] | None = []
+        self._relay = Journal(keep=0)
+
+    def heard_from(self, journal: Journal) -> Journal:
+        """A journal with the same facts, from now on, but for the order of those held back."""
+        journal.subscribe(self._hear)
+        return self._relay
+
+    def _hear(self, fact: Fact) -> None:
+        if self._held is not None and isinstance(fact, LogLine | EnvironmentStarted):
+            self._held.append(fact)
+        else:
+            self._relay.append(fact)
 
     def listening(self, place: Place) -> None:
-        say = ["SQS and every other AWS service answer here, for any credentials and region:", f"  {place.url}"]
-        say += [f"  {id_}: {url}" for id_, url in place.queues.items()]
-        _say(self._settings, "listening", *say, url=place.url, queues=dict(place.queues))
+        """Where the embedded AWS is, and how to send to it."""
+        lines = ["SQS and every other AWS service answer here, for any credentials and region:", f"  {place.url}"]
+        lines += [f"  {id_}: {url}" for id_, url in place.queues.items()]
+        self._say("listening", *lines, url=place.url, queues=dict(place.queues))
 
     def outside(self, outside: Outside, banner: Sequence[str]) -> None:
-        _say(self._settings, "queue", *banner, queue_url=outside.location.url, text="; ".join(banner))
+        """Whose queue it is, and what will be deleted from it."""
+        self._say("queue", *banner, url=outside.location.url, text="; ".join(banner))
+
+    def metrics(self, url: str) -> None:
+        """Where Prometheus finds the metrics."""
+        self._say("metrics", f"Metrics: {url}", url=url)
 
     def polling(self) -> None:
-        if self._settings.verbosity >= 0:
-            _say(self._settings, "polling", "Polling. Ctrl-C ends it.")
+        """Everything could be loaded; what was held back is logged now."""
+        self._say("polling", "Polling. Ctrl-C ends it.")
+        held, self._held = self._held, None
+        self._relay.extend(held or ())
 
     def draining(self) -> None:
-        _say(self._settings, "draining", "Draining: running invocations finish. Ctrl-C again stops at once.")
+        """That a second Ctrl-C would not wait."""
+        self._say("draining", "Draining: running invocations finish. Ctrl-C again stops at once.")
 
     def reloaded(self, function: str, error: str | None) -> None:
+        """Whether changed code could be loaded."""
         if error is None:
-            _say(self._settings, "reloaded", f"{function}: loaded anew", function=function)
+            self._say("reloaded", f"{function}: loaded anew", function=function)
         else:
             text = f"{function}: does not load, waiting for the next change: {error}"
-            _say(self._settings, "not-loaded", text, function=function, error=error)
+            self._say("not-loaded", text, function=function, error=error)
+
+    def _say(self, event: str, *lines: str, **values: Any) -> None:
+        if self._settings.log_format == "json":
+            logger(self._settings).info(event, **values)
+            return
+        for line in lines:
+            click.echo(line, file=self.stream)
 
 
 def _plain(text: Any, **_: Any) -> str:

@@ -123,6 +123,7 @@ class Service:
         self.journal = Journal(keep=FACTS_KEPT)
         self.watch = Watch(self.journal, self.clock)
         self.outside: dict[str, Outside] = {}  # by the mapping's id
+        self._emulation: Emulation | None = None
         self._runners: dict[str, ProcessFunction | InlineFunction] = {}
         self._place: Place | None = None
         self._interrupted = False
@@ -130,11 +131,14 @@ class Service:
 
     @property
     def emulation(self) -> Emulation:
-        """What runs; only once :attr:`Told.polling` was told."""
+        """What runs; there as soon as every queue was found."""
+        assert self._emulation is not None
         return self._emulation
 
     def rows(self) -> list[Row]:
-        """Every mapping as it stands now."""
+        """Every mapping as it stands now; none before :attr:`emulation` is there."""
+        if self._emulation is None:
+            return []
         return [self._row(mapping) for mapping in self.emulation.resources.mappings.values()]
 
     def _row(self, mapping: EventSourceMapping) -> Row:
@@ -188,9 +192,9 @@ class Service:
             await self._prepare()
             self._tell_places()
             self._send()
+            self.told.polling()
             async with emulation.running():
                 self._polling = True
-                self.told.polling()
                 async with self._company():
                     await self._until_done()
             reason = "interrupted" if self._interrupted else "idle"
