@@ -1,42 +1,35 @@
-"""Why a run went as it did: named causes, read from the journal."""
+"""Why a run went as it did: named causes, read from the journal.
+
+A cause is told when the journal proves both it and its harm, and not before: a healthy run has none. Each family of
+causes is a file of rules, pure functions over :class:`~esm_emulator.diagnosis.run.Run`, the index that one walk
+over the journal makes. Numbers that a rule decides by stand at the top of its file. Texts are those of
+``esm_emulator.codes``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
 
+from esm_emulator.diagnosis import batches, fifo, filters, queues, scaling, throttling, visibility
+from esm_emulator.diagnosis.finding import Diagnosis, Rule
+from esm_emulator.diagnosis.run import Run
 from esm_emulator.journal import Fact
-from esm_emulator.report.messages import Messages
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["RULES", "Diagnosis", "diagnose"]
 
-
-@dataclass(frozen=True, slots=True)
-class Diagnosis:
-    """A cause that the journal proves. ``messages`` are ids, ``evidence`` the numbers of facts in the journal, from 0."""
-
-    code: str
-    subject: str
-    messages: tuple[str, ...]
-    summary: str
-    fix: str
-    source: str
-    evidence: tuple[int, ...] = ()
-
-    def to_json(self, messages: Messages) -> dict[str, Any]:
-        """As it stands in a replay's JSON, messages by their labels."""
-        names = [found.name if (found := messages.get(id)) else id for id in self.messages]
-        return {
-            "code": self.code,
-            "subject": self.subject,
-            "messages": names,
-            "summary": self.summary,
-            "fix": self.fix,
-            "source": self.source,
-        }
+RULES: tuple[Rule, ...] = (
+    *throttling.RULES,
+    *visibility.RULES,
+    *batches.RULES,
+    *fifo.RULES,
+    *filters.RULES,
+    *queues.RULES,
+    *scaling.RULES,
+)
 
 
 def diagnose(journal: Iterable[Fact]) -> list[Diagnosis]:
-    """Every cause that the journal proves."""
-    return []
+    """Every cause that the journal proves, by code and subject."""
+    run = Run.of(journal)
+    found = [diagnosis for rule in RULES for diagnosis in rule(run)]
+    return sorted(found, key=lambda diagnosis: (diagnosis.code, diagnosis.subject))
