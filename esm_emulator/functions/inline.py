@@ -17,6 +17,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -47,11 +48,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class _Environment:
-    """A name for where an invocation runs; ``init_ms`` until an invocation has accounted for it."""
+    """Where an invocation runs: a name, and the handler as it was when it was loaded for it.
+
+    ``init_ms`` is there until an invocation has accounted for it.
+    """
 
     id: str
     stream: str
     generation: int
+    handler: Handler | None = None
     init_ms: float | None = field(default=None)
 
 
@@ -177,7 +182,7 @@ class InlineFunction:
     def _release(self, environment: _Environment) -> None:
         if environment.generation != self._generation:
             self._end(environment, "reload")
-        elif self._handler is not None:
+        elif environment.handler is not None:
             self._idle.append(environment)
 
     def _end_environments(self, reason: str) -> None:
@@ -214,7 +219,8 @@ class InlineFunction:
         self._log.init_start(environment.id)
         began = self._clock.now()
         failure = None
-        if self._handler is None:
+        environment.handler = self._given_handler or self._handler
+        if environment.handler is None:
             async with _alone():
                 failure = await self._load(environment, request_id)
         now = self._clock.now()
@@ -226,18 +232,21 @@ class InlineFunction:
 
     async def _load(self, environment: _Environment, request_id: str) -> Failure | None:
         """Load the handler; when it takes longer than an init phase may, once more on the invocation's time (RUN-5)."""
-        if self._given_handler is not None:
-            self._handler = self._given_handler
-        if self._handler is not None:  # while it waited for its turn, another environment has loaded it
+        environment.handler = self._handler  # while it waited for its turn, another environment may have loaded it
+        if environment.handler is not None:
             return None
         presence = self._presence(environment)
         limits = ("init", self._profile.init_limit), ("invoke", self.resource.Timeout * 1000)
         try:
             for phase, limit_ms in limits:
                 began = self._clock.now()
-                failure = await self._try_to_load(presence, limit_ms, request_id)
-                if failure is None:
+                loaded = await self._try_to_load(presence, limit_ms, request_id)
+                if not isinstance(loaded, Failure):
+                    environment.handler = loaded
+                    if environment.generation == self._generation:
+                        self._handler = loaded
                     return None
+                failure = loaded
                 self._log.init_failed(environment.id, float(self._clock.now() - began), phase, failure)
                 if failure.kind is not FailureKind.TIMEOUT:
                     return failure
@@ -245,17 +254,14 @@ class InlineFunction:
         finally:
             presence.end()
 
-    async def _try_to_load(self, presence: Presence, limit_ms: int, request_id: str) -> Failure | None:
+    async def _try_to_load(self, presence: Presence, limit_ms: int, request_id: str) -> Handler | Failure:
         try:
             loaded = await self._clock.call(lambda: _attended(presence, self._find), timeout_ms=limit_ms)
         except TimeoutError:
             return timed_out(request_id, self.resource.Timeout)
         if isinstance(loaded, _Exit):
             return exited(request_id, loaded.status)._replace(exception=loaded.error)
-        if isinstance(loaded, Failure):
-            return loaded
-        self._handler = loaded
-        return None
+        return loaded
 
     def _find(self) -> Handler | Failure:
         if self._code is None:
@@ -272,10 +278,15 @@ class InlineFunction:
         """Call the handler, by its timeout at the latest."""
         presence = self._presence(environment, invocation)
         timeout_ms = self.resource.Timeout * 1000
+        handler = environment.handler
+        assert handler is not None
+
+        def run() -> Outcome | _Exit:
+            return _attended(presence, partial(self._call, handler, presence, invocation, timeout_ms))
+
+        run.__qualname__ = f"{self.id} ({getattr(handler, '__qualname__', type(handler).__name__)})"
         try:
-            came = await self._clock.call(
-                lambda: _attended(presence, lambda: self._call(presence, invocation, timeout_ms)), timeout_ms=timeout_ms
-            )
+            came = await self._clock.call(run, timeout_ms=timeout_ms)
         except TimeoutError:
             return timed_out(invocation.request_id, self.resource.Timeout)
         finally:
@@ -284,13 +295,12 @@ class InlineFunction:
             return exited(invocation.request_id, came.status)._replace(exception=came.error)
         return came
 
-    def _call(self, presence: Presence, invocation: Invocation, timeout_ms: int) -> Outcome:
-        assert self._handler is not None
+    def _call(self, handler: Handler, presence: Presence, invocation: Invocation, timeout_ms: int) -> Outcome:
         ends = self._clock.now() + timeout_ms
         context = LambdaContext(
             invocation.request_id, invocation.arn, presence.all_variables(), lambda: ends - self._clock.now()
         )
-        return call(self._handler, invocation.payload, context, self._marshaller, self._profile.response_limit)
+        return call(handler, invocation.payload, context, self._marshaller, self._profile.response_limit)
 
     def _failure_of(self, outcome: Outcome) -> Failure | None:
         if outcome.kind == RETURNED:
