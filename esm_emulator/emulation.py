@@ -316,12 +316,9 @@ class Emulation:
         handler = self.plan.handlers.get(resource.id)
         inner: Function | None = None
         if handler is not None:
-            inner = InlineFunction(resource, self.clock, self.journal, self.identifiers, handler=handler)
+            inner = self._inline(resource, handler)
         elif resource.Handler:
-            adapt = self.plan.adapt
-            inner = (
-                adapt(resource, self) if adapt else InlineFunction(resource, self.clock, self.journal, self.identifiers)
-            )
+            inner = self.plan.adapt(resource, self) if self.plan.adapt else self._inline(resource)
         rules = self.plan.behaviors.get(resource.id)
         if rules is None and inner is not None:
             return inner
@@ -332,6 +329,11 @@ class Emulation:
             random=_stream(self.plan.seed, f"behavior of {resource.id}"),
             inner=inner,
             label=self.labels.get,
+        )
+
+    def _inline(self, resource: FunctionResource, handler: Callable[..., Any] | None = None) -> InlineFunction:
+        return InlineFunction(
+            resource, self.clock, self.journal, self.identifiers, handler=handler, profile=self.profile
         )
 
     def _port(self, queue_id: str) -> FaultyQueue:

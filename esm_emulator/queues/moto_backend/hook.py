@@ -21,11 +21,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from botocore.awsrequest import AWSResponse
-from botocore.handlers import BUILTIN_HANDLERS
+from botocore.handlers import BUILTIN_HANDLERS, add_recursion_detection_header
 from botocore.parsers import create_parser
 
 from esm_emulator.errors import SqsError
 from esm_emulator.queues.moto_backend import seam
+from esm_emulator.queues.moto_backend.messages import TRACE_HEADER, traced
 from esm_emulator.queues.moto_backend.requests import Answer
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def answer(model: Any, params: dict[str, Any], **_: Any) -> tuple[AWSResponse, A
     if parameters is None:
         return None
     patched.before_call()
+    add_recursion_detection_header(params)  # botocore's own comes after this hook
+    parameters = traced(parameters, params["headers"].get(TRACE_HEADER))
     headers = {"content-type": "application/x-amz-json-1.0", "x-amzn-requestid": _request_id()}
     try:
         result = patched.api.call(model.name, parameters, url.rstrip("/"))

@@ -6,13 +6,17 @@ import base64
 import binascii
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 from esm_emulator.errors import SqsError
 from esm_emulator.messages import MessageAttribute, ReceivedMessage
 from esm_emulator.sqs import NewMessage
 from esm_emulator.sqs.message import NO_ATTRIBUTES, md5_of_attributes
 
-__all__ = ["SYSTEM_ATTRIBUTES", "new_message", "received_message"]
+__all__ = ["SYSTEM_ATTRIBUTES", "TRACE_HEADER", "new_message", "received_message", "traced"]
+
+TRACE_HEADER: Final = "X-Amzn-Trace-Id"
+TRACE_ATTRIBUTE: Final = "AWSTraceHeader"
 
 SYSTEM_ATTRIBUTES: Final = frozenset(
     {
@@ -43,6 +47,25 @@ def new_message(parameters: Mapping[str, Any]) -> NewMessage:
         delay_ms=None if delay is None else delay * 1000,
         trace_header=_trace_header(system) if system else None,
     )
+
+
+def traced(parameters: dict[str, Any], header: str | None) -> dict[str, Any]:
+    """The parameters of a send with the request's trace header on each message that has none of its own (FAIL-16).
+
+    SDKs that support it put the header of the running invocation on every request; other operations do not use it.
+    """
+    if not header:
+        return parameters
+    attribute = {TRACE_ATTRIBUTE: {"DataType": "String", "StringValue": unquote(header)}}
+    if "Entries" in parameters:
+        return parameters | {"Entries": [_traced(entry, attribute) for entry in parameters["Entries"]]}
+    return _traced(parameters, attribute)
+
+
+def _traced(message: dict[str, Any], attribute: dict[str, Any]) -> dict[str, Any]:
+    if "MessageBody" not in message:
+        return message
+    return message | {"MessageSystemAttributes": attribute | (message.get("MessageSystemAttributes") or {})}
 
 
 def received_message(

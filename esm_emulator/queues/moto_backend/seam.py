@@ -48,6 +48,7 @@ from moto.sqs.exceptions import QueueDoesNotExist, SQSException
 
 from esm_emulator.errors import EsmError, SqsError
 from esm_emulator.queues.moto_backend.api import SqsApi
+from esm_emulator.queues.moto_backend.messages import TRACE_HEADER, traced
 from esm_emulator.sqs import Queue
 
 __all__ = [
@@ -275,7 +276,8 @@ class _Responses(responses.SQSResponse):
 
     def _carry_out(self, operation: str) -> Any:
         try:
-            return ActionResult(current().api.call(operation, self._parameters(), self._base_url()))
+            parameters = traced(self._parameters(), self.headers.get(TRACE_HEADER))
+            return ActionResult(current().api.call(operation, parameters, self._base_url()))
         except SqsError as error:
             query = not self.headers.get("Content-Type", "").startswith("application/x-amz-json")
             raise _Refused(error, query=query) from error
