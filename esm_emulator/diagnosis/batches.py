@@ -260,10 +260,14 @@ def payload(run: Run) -> Iterator[Diagnosis]:
         told = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
         mean = largest.closed.size // max(1, len(largest.closed.messages))
         summary = (
-            f"{_batches(found)} of {mapping} closed at {told} of {asked} messages: the event had reached the limit of "
-            f"6 MB with messages of about {mean // 1024} KB."
+            f"{_batches(found)} of {mapping} closed at {told} of {asked} messages: the event had reached its limit "
+            f"(6 MB on AWS) with records of about {_kilobytes(mean)}."
         )
         yield diagnosis("D141", mapping, _of_batches(found), summary, _evidence(found))
+
+
+def _kilobytes(size: int) -> str:
+    return f"{size} bytes" if size < 1024 else f"{size // 1024} KB"
 
 
 def _batches(found: list[Batch]) -> str:

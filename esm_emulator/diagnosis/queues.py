@@ -50,7 +50,7 @@ def retention_change(run: Run) -> Iterator[Diagnosis]:
     changes = {index: (fact, before) for index, fact, before in run.settings.changes}
     for index, fact, stay in run.expired:
         if stay.expires_at and fact.at < stay.expires_at:
-            change = _lowered(run, fact.queue, index)
+            change = _lowered(run, fact.queue, fact.at)
             if change is not None:
                 found.setdefault(change, []).append((index, stay))
     for change, cases in found.items():
@@ -58,17 +58,21 @@ def retention_change(run: Run) -> Iterator[Diagnosis]:
         stays = [stay for _, stay in cases]
         queue = stays[0].queue
         was, is_ = (show_duration(1_000 * int(value or 345_600)) for value in (before, lowering.value))
+        when = show_duration(lowering.at - run.start)
         summary = (
-            f"Lowering MessageRetentionPeriod of {queue} from {was} to {is_} at "
-            f"{show_duration(lowering.at - run.start)} ended {counted(len(stays), 'message')} before their time: {names(stays)}."
+            f"Lowering MessageRetentionPeriod of {queue} from {was} to {is_} at {when} ended "
+            f"{counted(len(stays), 'message')} before their time: {names(stays)}."
         )
         yield diagnosis("D161", queue, stays, summary, [change, *(index for index, _ in cases)])
 
 
-def _lowered(run: Run, queue: str, before: int) -> int | None:
-    """The number of the last change that lowered the queue's retention."""
+def _lowered(run: Run, queue: str, at: int) -> int | None:
+    """The number of the last change of the queue's retention by that time (epoch ms), when it was lowered.
+
+    What expires by a change stands before it in the journal, at the same time.
+    """
     for index, fact, old in reversed(run.settings.changes):
-        if index < before and fact.target == f"{queue}.MessageRetentionPeriod":
+        if fact.at <= at and fact.target == f"{queue}.MessageRetentionPeriod":
             return index if _seconds(fact) < int(old or 345_600) else None
     return None
 
@@ -102,25 +106,27 @@ def redrive_storm(run: Run) -> Iterator[Diagnosis]:
 def reborn(run: Run) -> Iterator[Diagnosis]:
     """D163: three times or more in a row the run of a message sent a copy, and the original was deleted.
 
-    A copy has the same body, no label, was sent within the last second of the run, and its original was deleted.
+    A copy has the same body, no label, was sent within the last second of the run, and its original was deleted. A
+    chain that the recursion guard has ended is D170's.
     """
     generation: dict[Stay, int] = {}
     oldest: dict[Stay, Stay] = {}
     last: dict[Stay, Stay] = {}
+    guarded: set[Stay] = set()
     for stay in run.stays:
         parent = stay.parent
         if parent is None or stay.label is not None or not parent.deleted or not _sent_at_the_end(stay, parent):
             continue
-        if any(fact.reason == RECURSION for batch in stay.batches for _, fact in batch.throttles):
-            continue
         generation[stay] = generation.get(parent, 0) + 1
         oldest[stay] = oldest.get(parent, parent)
+        if any(fact.reason == RECURSION for batch in stay.batches for _, fact in batch.throttles):
+            guarded.add(oldest[stay])
         youngest = last.setdefault(oldest[stay], stay)
         if generation[stay] > generation[youngest]:
             last[oldest[stay]] = stay
     found: dict[str, list[tuple[Stay, Stay]]] = {}
     for first, stay in last.items():
-        if generation[stay] >= REBIRTHS:
+        if generation[stay] >= REBIRTHS and first not in guarded:
             found.setdefault(stay.queue, []).append((first, stay))
     for queue, cases in found.items():
         first, stay = max(cases, key=lambda case: generation[case[1]])

@@ -133,7 +133,7 @@ def cold_start(run: Run) -> Iterator[Diagnosis]:
 def not_deleted(run: Run) -> Iterator[Diagnosis]:
     """D111: it succeeded, the delete did nothing, and it ran again afterwards or was dead-lettered (FAIL-19, 20).
 
-    With maxReceiveCount 1 the cause is that count, and D113 tells it.
+    Where the cause is maxReceiveCount 1, the window or a cold start, D113, D112 or D182 tells it.
     """
     found: dict[str, list[tuple[Stay, list[Batch]]]] = {}
     for stay in run.stays:
@@ -196,9 +196,9 @@ def _most_receives(run: Run, stay: Stay) -> int | None:
 def _undone(stay: Stay, batch: Batch) -> bool:
     """Whether the delete after that success did nothing because its handle was no longer the right one."""
     receive = stay.receive_of(batch)
-    return receive is not None and any(
-        fact.receipt == receive.receipt and _is_stale(stay, fact) for _, fact in stay.not_deleted
-    )
+    if receive is None or _Overrun(stay, receive, batch, None).cause != "work":
+        return False
+    return any(fact.receipt == receive.receipt and _is_stale(stay, fact) for _, fact in stay.not_deleted)
 
 
 def _is_stale(stay: Stay, fact: object) -> bool:
