@@ -1,4 +1,4 @@
-"""What ``esm run`` shows: where things are, the log or the live view while it runs, and the summary at the end."""
+"""What ``esm run`` shows: where things are, the log or the live view while it runs, the summary at the end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,7 +26,7 @@ from esm_emulator.service.watch import EventLog
 __all__ = ["Showing", "run"]
 
 INTERRUPTED = 130
-BODIES = 5  # shown of each dead-letter queue
+BODIES = 5  # shown of each queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +42,21 @@ class Showing:
 def run(settings: Settings, wanted: Wanted, showing: Showing) -> int:
     """Run what is wanted, tell of it, and give the exit code."""
     teller = _Teller(settings)
-    service = Service(wanted, teller)
+    live = _is_live(settings)
+    service = Service(replace(wanted, look=live), teller)
     with ExitStack() as stack:
         log = None
         if showing.event_log is not None:
             log = stack.enter_context(EventLog(showing.event_log, service.journal))
-        if _is_live(settings):
+        if live:
             teller.stream = stack.enter_context(_live(service))
         if showing.metrics_port is not None:
             teller.metrics(stack.enter_context(_metrics(service, showing.metrics_port)))
         stack.enter_context(JournalLogger(teller.heard_from(service.journal), settings, teller.stream))
         ended = anyio.run(service.run)
+    teller.stream = sys.stderr
     if ended.at_once:
+        teller.stopped_at_once()
         return INTERRUPTED
     end = _summary(service, ended, showing, log)
     if showing.as_object:
@@ -107,7 +110,7 @@ def _summary(service: Service, ended: Ended, showing: Showing, log: EventLog | N
             for row in service.rows()
         ],
         metrics=service.watch.metrics(),
-        dead_letters=list(_dead_letters(service)),
+        remaining=list(_remaining(service)),
         diagnoses=[diagnosis.to_json(messages) for diagnosis in diagnose(service.journal)],
         warnings=showing.warnings,
         facts=service.watch.facts,
@@ -117,15 +120,19 @@ def _summary(service: Service, ended: Ended, showing: Showing, log: EventLog | N
     )
 
 
-def _dead_letters(service: Service) -> Iterator[summary.DeadLetters]:
-    """Every embedded dead-letter queue with something in it."""
+def _remaining(service: Service) -> Iterator[summary.Remaining]:
+    """Every embedded queue that no mapping reads, with something in it."""
     resources = service.emulation.resources
-    for queue in resources.queues.values():
-        if resources.sources_of(queue):
-            stored = service.emulation.sqs.messages(service.emulation.queue(queue.id))
-            if stored:
-                bodies = tuple(message.body for message in stored[:BODIES])
-                yield summary.DeadLetters(queue.id, len(stored), bodies)
+    for queue in service.emulation.sqs.queues.values():
+        known = resources.queue_by_arn(queue.arn)
+        if known is not None and resources.mappings_of(known):
+            continue
+        stored = service.emulation.sqs.messages(queue)
+        if stored:
+            bodies = tuple(message.body for message in stored[:BODIES])
+            yield summary.Remaining(
+                queue.id, len(stored), bodies, known is not None and bool(resources.sources_of(known))
+            )
 
 
 # --- meanwhile ----------------------------------------------------------------------------------------------
@@ -177,6 +184,11 @@ class _Teller(Told):
     def draining(self) -> None:
         """That a second Ctrl-C would not wait."""
         self._say("draining", "Draining: running invocations finish. Ctrl-C again stops at once.")
+
+    def stopped_at_once(self) -> None:
+        """What that means."""
+        text = "Stopped at once: messages in hand come back to a queue elsewhere when their visibility ends."
+        self._say("stopped-at-once", text)
 
     def reloaded(self, function: str, error: str | None) -> None:
         """Whether changed code could be loaded."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from esm_emulator.durations import show_duration
 
-__all__ = ["DeadLetters", "Line", "Summary", "as_json", "lines"]
+__all__ = ["Line", "Remaining", "Summary", "as_json", "lines"]
 
 _SHOWN = 76  # characters of a body
 
@@ -28,12 +28,13 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetters:
-    """What an embedded dead-letter queue holds at the end: how many, and the first few bodies."""
+class Remaining:
+    """What an embedded queue that no mapping reads holds at the end: how many messages, and the first few bodies."""
 
     queue: str
     count: int
     bodies: tuple[str, ...]
+    dead: bool  # a dead-letter queue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,7 @@ class Summary:
     seconds: float
     mappings: Sequence[Line]
     metrics: Mapping[str, Mapping[str, Mapping[str, Any]]]
-    dead_letters: Sequence[DeadLetters]
+    remaining: Sequence[Remaining]
     diagnoses: Sequence[Mapping[str, Any]]
     warnings: Sequence[str]
     facts: int
@@ -79,9 +80,13 @@ def lines(summary: Summary, style: Callable[..., str]) -> Iterator[str]:
     for mapping in summary.mappings:
         yield ""
         yield from _mapping(mapping, summary.metrics, style)
-    for found in summary.dead_letters:
+    for found in summary.remaining:
         yield ""
-        yield style(f"{found.queue}: {_number(found.count, 'dead letter')}", fg="red", bold=True)
+        yield style(
+            f"{found.queue}: {_number(found.count, 'dead letter' if found.dead else 'message')}",
+            fg="red" if found.dead else None,
+            bold=True,
+        )
         yield from (f"  {_short(body)}" for body in found.bodies)
         if found.count > len(found.bodies):
             yield f"  … and {found.count - len(found.bodies):,} more"

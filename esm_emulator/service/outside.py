@@ -12,6 +12,7 @@ from esm_emulator.journal import Journal
 from esm_emulator.profiles import Profile
 from esm_emulator.queues.endpoint import EndpointQueue
 from esm_emulator.queues.guard import Location, QueueDescription, banner, locate
+from esm_emulator.resources import Function
 from esm_emulator.service.surroundings import users_own
 
 __all__ = ["Access", "Outside", "open_queue", "url_of"]
@@ -59,9 +60,16 @@ class Outside:
         if self.dead_letters is not None:
             await self.dead_letters.close()
 
-    def banner(self, function: str, *, filtered: bool) -> Sequence[str]:
-        """What the user is shown before the first receive."""
-        return banner(self.description, function=function, filtered=filtered)
+    def banner(self, function: Function, *, filtered: bool) -> Sequence[str]:
+        """What the user is shown before the first receive; also what AWS would not take (API-20)."""
+        lines = list(banner(self.description, function=function.FunctionName, filtered=filtered))
+        visibility_s = self.description.visibility_ms // 1_000
+        if visibility_s < function.Timeout:
+            lines.append(
+                f"warning  its visibility timeout ({visibility_s} s) is less than the function's timeout "
+                f"({function.Timeout} s): AWS would refuse the mapping, and messages will be handled twice"
+            )
+        return lines
 
 
 async def open_queue(

@@ -355,7 +355,7 @@ class Service:
         for id_, outside in self.outside.items():
             mapping = self.emulation.resources.mappings[id_]
             function = self.emulation.resources.function_of(mapping)
-            self.told.outside(outside, outside.banner(function.FunctionName, filtered=bool(mapping.patterns)))
+            self.told.outside(outside, outside.banner(function, filtered=bool(mapping.patterns)))
 
     def _send(self) -> None:
         """Send what is to be sent at the start. Raises ``UsageError`` for what SQS refuses."""
