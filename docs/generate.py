@@ -25,7 +25,8 @@ __all__ = ["GENERATED", "main", "page_with"]
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from _fidelity import fidelity_table  # noqa: E402 - this folder is no package
+from _codes import code_pages  # noqa: E402 - this folder is no package
+from _fidelity import fidelity_table  # noqa: E402
 from _properties import property_tables  # noqa: E402
 
 # --- the journal
@@ -225,6 +226,9 @@ def main() -> None:
         path = DOCS / name
         path.write_text(page_with(path.read_text(encoding="utf-8"), parts), encoding="utf-8")
         print(f"docs/{name}")
+    for name, text in code_pages().items():
+        (DOCS / "codes" / name).write_text(text, encoding="utf-8")
+    print("docs/codes/")
 
 
 if __name__ == "__main__":
