@@ -6,7 +6,7 @@ and nothing that runs.
 
 from __future__ import annotations
 
-from esm_emulator.resources.collection import Resources
+from esm_emulator.resources.collection import Examined, Resources
 from esm_emulator.resources.models import (
     EventSourceMapping,
     Function,
@@ -29,6 +29,7 @@ from esm_emulator.resources.schema import resources_schema
 
 __all__ = [
     "EventSourceMapping",
+    "Examined",
     "Filter",
     "FilterCriteria",
     "Function",

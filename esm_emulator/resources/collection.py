@@ -16,7 +16,7 @@ from esm_emulator.resources.rules import RULES, Rules
 from esm_emulator.validation import did_you_mean, known_keys
 from esm_emulator.yaml_source import Path
 
-__all__ = ["Resources"]
+__all__ = ["Examined", "Resources"]
 
 R = TypeVar("R", bound=Resource)
 
@@ -76,17 +76,37 @@ class Resources:
         ``problems`` found before are told with those found here; ``broken`` are ids that they left nothing of. With
         ``only``, AWS's rules are applied to the creation of these ids alone. Raises as :meth:`parse`.
         """
+        found = cls.examine(
+            declared, region=region, account=account, rules=rules, problems=problems, broken=broken, only=only
+        )
+        found.check()
+        return found.resources, found.warnings
+
+    @classmethod
+    def examine(
+        cls,
+        declared: Iterable[Declared],
+        *,
+        region: str = REGION,
+        account: str = ACCOUNT,
+        rules: Rules | None = None,
+        problems: Iterable[Problem] = (),
+        broken: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
+    ) -> Examined:
+        """As :meth:`of`, for who wants to know what is wrong and to go on with the rest."""
         rules = rules or Rules()
         made = Assembly(region, account, broken)
         made.add(declared)
         found = cls(made.queues, made.functions, made.mappings, region, account, rules, made.declared)
         refused = [*made.refused, *found._refusals(made.faulty, only)]
-        wrong = [*problems, *made.problems]
-        if wrong:
-            raise ConfigError(_in_order([*wrong, *refused]))
-        if refused:
-            raise RefusedByAws(_in_order(refused))
-        return found, tuple(_in_order(made.warnings))
+        return Examined(
+            found,
+            tuple(_in_order([*problems, *made.problems])),
+            tuple(_in_order(refused)),
+            tuple(_in_order(made.warnings)),
+            frozenset(made.faulty),
+        )
 
     def _refusals(self, faulty: set[tuple[str, str]], only: frozenset[str] | None) -> Iterable[Problem]:
         """What AWS's rules refuse, but for conclusions from properties that are known to be faulty."""
@@ -216,6 +236,28 @@ class Resources:
                     properties = {name: value for name, value in properties.items() if name not in _FIFO_ONLY}
                 blocks[id_] = {"Type": type_, "Properties": properties}
         return {id_: blocks[id_] for id_ in self.declared if id_ in blocks} | blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Resources, and everything that is wrong with them.
+
+    ``problems`` keep a file from loading, ``refused`` is what AWS would not create, ``warnings`` were passed over.
+    ``faulty`` names the properties (id and name) that stand at their default because of the first two.
+    """
+
+    resources: Resources
+    problems: tuple[Problem, ...] = ()
+    refused: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    faulty: frozenset[tuple[str, str]] = frozenset()
+
+    def check(self) -> None:
+        """Raise ``ConfigError`` or ``RefusedByAws`` with everything that is wrong."""
+        if self.problems:
+            raise ConfigError(_in_order([*self.problems, *self.refused]))
+        if self.refused:
+            raise RefusedByAws(self.refused)
 
 
 def _steps(steps: Iterable[str]) -> Path:

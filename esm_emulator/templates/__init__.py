@@ -12,7 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from esm_emulator.errors import ConfigError, Problem
-from esm_emulator.resources import Resources, Rules
+from esm_emulator.resources import Examined, Resources, Rules
 from esm_emulator.resources.declared import Origin
 from esm_emulator.resources.models import ACCOUNT, REGION
 from esm_emulator.templates.cloudformation import read_template
@@ -20,7 +20,7 @@ from esm_emulator.templates.own import Declarations, read_own
 from esm_emulator.validation import Source, did_you_mean
 from esm_emulator.yaml_source import Document, Path, load_file
 
-__all__ = ["Loaded", "load", "parse_resources"]
+__all__ = ["Loaded", "examine", "examine_resources", "load", "parse_resources"]
 
 _CONFIG_KEYS = ("version", "description", "resources")
 
@@ -29,13 +29,15 @@ _CONFIG_KEYS = ("version", "description", "resources")
 class Loaded:
     """Resources, what was passed over on the way to them, and the file's own document (None for data from code).
 
-    ``documents`` are all files that were read: the document, and the template that it names.
+    ``documents`` are all files that were read: the document, and the template that it names. ``found`` has what is
+    wrong, and is of interest to who asked to :func:`examine`.
     """
 
     resources: Resources
     warnings: tuple[Problem, ...] = ()
     document: Document | None = None
     documents: tuple[Document, ...] = ()
+    found: Examined | None = None
 
 
 def load(
@@ -51,7 +53,23 @@ def load(
     ``parameters`` are the template's, before its defaults. Raises ``ConfigError`` when the file does not load and
     ``RefusedByAws`` when AWS would not create what it declares, each with every problem.
     """
-    document = load_file(path)
+    return _sound(examine(path, parameters=parameters, region=region, account=account, rules=rules))
+
+
+def examine(
+    path: FilePath | str,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    region: str = REGION,
+    account: str = ACCOUNT,
+    rules: Rules | None = None,
+    document: Document | None = None,
+) -> Loaded:
+    """As :func:`load`, for who wants to know what is wrong and to go on with the rest.
+
+    Raises ``ConfigError`` when there is no rest. ``document`` is the file, when it has been read.
+    """
+    document = document or load_file(path)
     folder = FilePath(path).absolute().parent
     data = document.data
     if isinstance(data, Mapping) and "resources" in data:
@@ -92,6 +110,34 @@ def parse_resources(
     ``base_folder`` is what paths in it are relative to; default: the current folder. With ``strict`` a property that
     AWS does not have is an error, else a warning. Raises as :func:`load`.
     """
+    return _sound(
+        examine_resources(
+            data,
+            document,
+            base=base,
+            base_folder=base_folder,
+            strict=strict,
+            parameters=parameters,
+            region=region,
+            account=account,
+            rules=rules,
+        )
+    )
+
+
+def examine_resources(
+    data: Any,
+    document: Source | None = None,
+    *,
+    base: Path = ("resources",),
+    base_folder: FilePath | str | None = None,
+    strict: bool = True,
+    parameters: Mapping[str, Any] | None = None,
+    region: str = REGION,
+    account: str = ACCOUNT,
+    rules: Rules | None = None,
+) -> Loaded:
+    """As :func:`parse_resources`, for who wants to know what is wrong and to go on with the rest."""
     folder = FilePath(base_folder or ".").absolute()
     found = read_own(
         data,
@@ -107,12 +153,21 @@ def parse_resources(
 
 
 def _loaded(found: Declarations, document: Document | None, region: str, account: str, rules: Rules | None) -> Loaded:
-    resources, warnings = Resources.of(
+    examined = Resources.examine(
         found.resources, region=region, account=account, rules=rules, problems=found.problems, broken=found.broken
     )
     documents = (*([document] if document else []), *found.documents)
-    told = sorted((*found.warnings, *warnings), key=lambda problem: (problem.file, problem.line, problem.column))
-    return Loaded(resources, tuple(dict.fromkeys(told)), document, documents)
+    told = sorted(
+        (*found.warnings, *examined.warnings), key=lambda problem: (problem.file, problem.line, problem.column)
+    )
+    return Loaded(examined.resources, tuple(dict.fromkeys(told)), document, documents, examined)
+
+
+def _sound(loaded: Loaded) -> Loaded:
+    """What was loaded, when nothing is wrong with it."""
+    if loaded.found is not None:
+        loaded.found.check()
+    return loaded
 
 
 def _config_problems(document: Document) -> list[Problem]:
