@@ -94,7 +94,8 @@ def _metrics(service: Service, port: int) -> AbstractContextManager[str]:
 
 
 def _summary(service: Service, ended: Ended, showing: Showing, log: EventLog | None) -> summary.Summary:
-    messages = Messages.of(service.journal)
+    facts = list(service.journal)
+    messages = Messages.of(facts)
     return summary.Summary(
         reason=ended.reason,
         seconds=ended.seconds,
@@ -111,10 +112,10 @@ def _summary(service: Service, ended: Ended, showing: Showing, log: EventLog | N
         ],
         metrics=service.watch.metrics(),
         remaining=list(_remaining(service)),
-        diagnoses=[diagnosis.to_json(messages) for diagnosis in diagnose(service.journal)],
+        diagnoses=[diagnosis.to_json(messages) for diagnosis in diagnose(facts)],
         warnings=showing.warnings,
         facts=service.watch.facts,
-        kept=len(service.journal),
+        kept=len(facts),
         event_log=showing.event_log,
         log_trouble=log.trouble if log else None,
     )

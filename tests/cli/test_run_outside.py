@@ -1,0 +1,138 @@
+"""``esm run`` on a queue of another server: moto's own, in a process beside it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from tests.cli.esm_command import environment, esm, running
+
+pytestmark = pytest.mark.slow
+
+SERVER = """
+from moto.server import ThreadedMotoServer
+import sys
+server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+"""
+
+HANDLERS = """
+import os
+
+def note(event, context):
+    with open(os.environ["NOTES"], "a") as notes:
+        for record in event["Records"]:
+            notes.write(record["body"] + "\\n")
+
+def failing(event, context):
+    raise ValueError("never")
+
+def looks(event, context):
+    print("sees", os.environ["AWS_ENDPOINT_URL"], os.environ["AWS_ACCESS_KEY_ID"])
+"""
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment()
+    ) as server:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        server.terminate()
+
+
+@pytest.fixture
+def sqs(endpoint: str) -> Any:
+    return boto3.client(
+        "sqs",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="users-own",
+        aws_secret_access_key="any",
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(HANDLERS)
+    return tmp_path
+
+
+KEYS = {"AWS_ACCESS_KEY_ID": "users-own", "AWS_SECRET_ACCESS_KEY": "any"}
+
+
+def test_two_emulators_share_the_work_of_one_queue(folder: Path, sqs: Any) -> None:
+    url = sqs.create_queue(QueueName="shared")["QueueUrl"]
+    for number in range(4):
+        entries = [{"Id": str(item), "MessageBody": f"m{number}{item}"} for item in range(10)]
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+    arguments = ("run", "--handler", "app.note", "--queue-url", url, "--until-idle", "--batch-size", "1", "--env")
+    (folder / "one").mkdir()
+    with running(folder / "one", *arguments, f"NOTES={folder / 'one.txt'}", "--code", str(folder), **KEYS) as one:
+        two = esm(folder, *arguments, f"NOTES={folder / 'two.txt'}", **KEYS)
+        assert two.returncode == 0, two.stderr
+        assert one.ends()[0] == 0
+    notes = [path.read_text() for path in (folder / "one.txt", folder / "two.txt") if path.exists()]
+    assert sorted("".join(notes).split()) == sorted(f"m{number}{item}" for number in range(4) for item in range(10))
+
+
+def test_what_the_servers_dead_letter_queue_got_counts(folder: Path, sqs: Any) -> None:
+    dead_letters = sqs.create_queue(QueueName="dead-letters")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1})
+    url = sqs.create_queue(QueueName="poison", Attributes={"VisibilityTimeout": "1", "RedrivePolicy": policy})[
+        "QueueUrl"
+    ]
+    sqs.send_message(QueueUrl=url, MessageBody="poison")
+    done = esm(
+        folder, "run", "--handler", "app.failing", "--queue-url", url, "--until-idle", "--function-timeout", "1", **KEYS
+    )
+    assert done.returncode == 1
+    assert "1 dead-lettered · 0 left" in done.stdout
+    assert re.search(rf"^others   go to {arn} after 1 receives$", done.stderr, re.MULTILINE)
+
+
+def test_the_handler_gets_the_users_own_credentials_and_the_queues_endpoint(
+    folder: Path, sqs: Any, endpoint: str
+) -> None:
+    url = sqs.create_queue(QueueName="looked-at")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    done = esm(folder, "run", "--handler", "app.looks", "--queue-url", url, "--until-idle", **KEYS)
+    assert f"sees {endpoint} users-own" in done.stderr
+
+
+def test_a_mapping_of_a_file_is_moved_to_the_queue_and_ours_is_not_made(folder: Path, sqs: Any) -> None:
+    (folder / "esm.yaml").write_text(
+        """
+        resources:
+          Jobs:
+            Type: AWS::SQS::Queue
+            Properties: {RedrivePolicy: {deadLetterTargetArn: Dead, maxReceiveCount: 3}}
+          Dead: {Type: AWS::SQS::Queue}
+          Worker: {Type: AWS::Lambda::Function, Properties: {Handler: app.looks}}
+          Trigger: {Type: AWS::Lambda::EventSourceMapping, Properties: {EventSourceArn: Jobs, FunctionName: Worker}}
+        """
+    )
+    url = sqs.create_queue(QueueName="Jobs")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    done = esm(folder, "run", "esm.yaml", "--queue-url", url, "--until-idle", "--json", **KEYS)
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout)["queues"]) == ["Jobs"]
+    assert "every other AWS service" not in done.stderr
+
+
+def test_a_queue_that_is_not_there_ends_it_with_the_command_that_makes_it(folder: Path, endpoint: str) -> None:
+    done = esm(folder, "run", "--handler", "app.looks", "--queue-url", f"{endpoint}/123456789012/none", **KEYS)
+    assert done.returncode == 2
+    assert f"aws sqs create-queue --queue-name none --endpoint-url {endpoint}" in done.stderr
