@@ -558,11 +558,12 @@ class Journal:
     def extend(self, facts: Iterable[Fact]) -> None:
         """Add several facts, with nobody else's between them."""
         with self._lock:
-            if not self._readers and not self._closed:
-                self._facts.extend(facts)
+            if self._closed:
                 return
             for fact in facts:
-                self.append(fact)
+                self._facts.append(fact)
+                for reader in self._readers:
+                    reader(fact)
 
     def close(self) -> None:
         """Take no more facts; what is appended from now on is dropped."""

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
 from esm_emulator.clocks import Clock
 from esm_emulator.functions import Failed, FailureKind, Function, Invocation, Reply, Returned, Throttled
@@ -31,7 +32,7 @@ from esm_emulator.journal import (
     ResponseJudged,
 )
 from esm_emulator.mapping.batch import Batch, BatchRules, Buffer
-from esm_emulator.mapping.lineage import depth, function_key, next_header
+from esm_emulator.mapping.lineage import depth, next_header
 from esm_emulator.mapping.record import event
 from esm_emulator.mapping.response import judge
 from esm_emulator.mapping.scaling import Allowance
@@ -75,6 +76,7 @@ class Work:
     queue: Queue
     function: Function
     function_arn: str
+    function_key: str
     clock: Clock
     journal: Journal
     profile: Profile
@@ -263,29 +265,30 @@ class _Run:
         self.ids = tuple(message.message_id for message in batch.messages)
         self.visible_until = min(message.visible_at for message in batch.messages)
         self._headers = [message.attributes.get("AWSTraceHeader") for message in batch.messages]
-        self._key = function_key(work.function_arn)
+        self._key = work.function_key
         work.tell(BatchClosed, work.mapping, self.number, consumer, self.ids, batch.reason, batch.size)
-        self._invocation = Invocation(
-            request_id=self.request_id,
-            arn=work.function_arn,
-            event=event(
-                batch.messages,
-                work.queue.arn,
-                window=work.rules.window_ms > 0,
-                quirk=work.profile.md5_of_attributes_by_window,
-            ),
-            messages=batch.messages,
-            trace_id=self._trace_id(),
-            began=self._began,
-        )
+        self._invocation = _BatchInvocation(self)
         self._has_begun = False
 
-    def _trace_id(self) -> str:
+    def event(self) -> dict[str, Any]:
+        """The event of the batch (EVT-1)."""
+        work = self._work
+        window, quirk = work.rules.window_ms > 0, work.profile.md5_of_attributes_by_window
+        return event(self.batch.messages, work.queue.arn, window=window, quirk=quirk)
+
+    def trace_id(self) -> str:
+        """The trace header of the invocation."""
         digits = self._work.identifiers.hex(40)
         root = f"1-{self._work.clock.now() // 1000:08x}-{digits[:24]}"
         return next_header(self._headers, self._key, root, digits[24:])
 
-    def _began(self) -> None:
+    @property
+    def function_arn(self) -> str:
+        """The function as the mapping names it."""
+        return self._work.function_arn
+
+    def began(self) -> None:
+        """The function takes the batch."""
         if not self._has_begun:
             self._has_begun = True
             work = self._work
@@ -301,11 +304,11 @@ class _Run:
 
     async def attempt(self) -> Reply:
         """One try. Facts say when code began to run and how it ended."""
-        if depth(self._headers, self._key) >= self._work.profile.recursion_limit:
+        if any(self._headers) and depth(self._headers, self._key) >= self._work.profile.recursion_limit:
             return Failed(*RECURSION, "Lambda has detected a recursive loop and did not invoke the function.", "{}")
         reply = await self._work.function.invoke(self._invocation)
         if not _refused(reply):
-            self._began()
+            self.began()
             self._ended(reply)
         return reply
 
@@ -346,3 +349,23 @@ class _Run:
     def given_up(self, reason: str) -> None:
         """The batch is forgotten."""
         self._work.tell(BatchGivenUp, self._work.mapping, self.number, self.ids, self._consumer, reason)
+
+
+class _BatchInvocation(Invocation):
+    """The invocation of a batch, whose event and trace header are made when somebody first asks for them."""
+
+    def __init__(self, run: _Run) -> None:
+        vars(self).update(request_id=run.request_id, arn=run.function_arn, messages=run.batch.messages, began=run.began)
+        vars(self)["_run"] = run
+
+    @cached_property
+    def event(self) -> dict[str, Any]:
+        """As the port says."""
+        return self._run.event()
+
+    @cached_property
+    def trace_id(self) -> str:
+        """As the port says."""
+        return self._run.trace_id()
+
+    _run: _Run

@@ -19,6 +19,7 @@ from esm_emulator.functions import Failed, Function
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import Journal, MappingChanged, PollersChanged
 from esm_emulator.mapping.batch import BatchRules
+from esm_emulator.mapping.lineage import function_key
 from esm_emulator.mapping.poller import MessageFilter, Poller, Work
 from esm_emulator.mapping.scaling import Allowance, Decision, Limits, Scaling
 from esm_emulator.profiles import Profile
@@ -69,6 +70,7 @@ class Mapping:
             queue=queue,
             function=function,
             function_arn=function_arn,
+            function_key=function_key(function_arn),
             clock=clock,
             journal=journal,
             profile=profile,

@@ -22,13 +22,28 @@ import anyio
 
 from esm_emulator.clocks import Clock, handlers
 from esm_emulator.errors import SqsError
-from esm_emulator.journal import DeleteFailed, EmptyReceives, Fact, Journal, MessageDeadLettered, QueueTrouble
+from esm_emulator.journal import (
+    DeleteFailed,
+    DeleteIgnored,
+    EmptyReceives,
+    Fact,
+    Journal,
+    MessageDeadLettered,
+    MessageDeleted,
+    MessageReceived,
+    QueueTrouble,
+    VisibilityChanged,
+)
 from esm_emulator.messages import ReceivedMessage
 from esm_emulator.queues import Deleted, Delivery, Stop
 from esm_emulator.queues.timers import Timers
 from esm_emulator.sqs import Counts, Engine, MoveTask, NewMessage, Queue, QueueSettings, Sent, StoredMessage
 
 __all__ = ["EmbeddedQueue", "EmbeddedSqs"]
+
+NEVER = float("inf")
+# Operations that tell nothing but these make nothing fall due sooner than it would have
+_NEVER_SOONER = {MessageReceived, MessageDeleted, DeleteIgnored, VisibilityChanged}
 
 T = TypeVar("T")
 
@@ -49,6 +64,7 @@ class EmbeddedSqs:
         self._tickets = itertools.count()
         self._timers = Timers()
         self._closed = False
+        self._due: float = 0  # nothing falls due by itself before
         self._released = 0
 
     # --- queues -----------------------------------------------------------------------------------------------
@@ -148,6 +164,19 @@ class EmbeddedSqs:
         """DeleteMessage. Raises ``SqsError`` for a handle that is none, or an expired one on FIFO (FAIL-20)."""
         with self._operation(queue) as (now, facts):
             facts.extend(self.engine.delete(queue, receipt, now, consumer=consumer)[1])
+
+    def delete_all(self, queue: Queue, messages: Sequence[ReceivedMessage], consumer: str) -> dict[str, str]:
+        """Delete each message by the handle of its delivery; gives SQS's refusals by message id, which are told."""
+        refused: dict[str, str] = {}
+        with self._operation(queue) as (now, facts):
+            for message in messages:
+                id, receipt = message.message_id, message.receipt_handle
+                try:
+                    facts.extend(self.engine.delete(queue, receipt, now, consumer=consumer)[1])
+                except SqsError as error:
+                    refused[id] = str(error)
+                    facts.append(DeleteFailed(now, queue.id, id, receipt, str(error), consumer))
+        return refused
 
     def change_visibility(self, queue: Queue, receipt: str, visibility_ms: int) -> None:
         """ChangeMessageVisibility. Raises ``SqsError`` as SQS-25 and SQS-26 say."""
@@ -295,32 +324,33 @@ class EmbeddedSqs:
         """One operation under the lock: what is due comes first, what it did is told, who can go on is woken."""
         with self._lock:
             now = self.clock.now()
-            self._advance(now)
+            if now >= self._due:
+                self._advance(now)
             facts: list[Fact] = []
             try:
                 yield now, facts
             finally:
                 if facts:
                     self.journal.extend(facts)
-                self._wake_after(facts, changed, now)
-                self._arm(now)
+                if changed is not None:
+                    self._wake(changed, now)
+                self._after(facts, now)
 
     def _advance(self, now: int) -> None:
-        due = self.engine.next_due()
-        if due is not None and due <= now:
-            facts = self.engine.advance(now)
-            self.journal.extend(facts)
-            for queue in list(self.engine.queues.values()):
-                self._wake(queue, now)
+        self.journal.extend(self.engine.advance(now))
+        for queue in list(self.engine.queues.values()):
+            self._wake(queue, now)
+        self._arm(now)
 
-    def _wake_after(self, facts: Sequence[Fact], changed: Queue | None, now: int) -> None:
-        if not self._waiting:
-            return
-        if changed is not None:
-            self._wake(changed, now)
-        for fact in facts:
-            if type(fact) is MessageDeadLettered:
-                self._wake(self._by_id(fact.to), now)
+    def _after(self, facts: Sequence[Fact], now: int) -> None:
+        """Wake who waits at a dead-letter queue, and see to what is due sooner now than before."""
+        kinds = {type(fact) for fact in facts}
+        if MessageDeadLettered in kinds:
+            for fact in facts:
+                if isinstance(fact, MessageDeadLettered):
+                    self._wake(self._by_id(fact.to), now)
+        if not kinds <= _NEVER_SOONER or not kinds:
+            self._arm(now)
 
     def _by_id(self, id: str) -> Queue:
         return next(queue for queue in self.engine.queues.values() if queue.id == id)
@@ -358,6 +388,7 @@ class EmbeddedSqs:
 
     def _arm(self, now: int) -> None:
         due = self.engine.next_due()
+        self._due = NEVER if due is None else due
         if due is not None:
             self._timers.at("", due, now, self._fall_due)
 
@@ -384,23 +415,7 @@ class EmbeddedQueue:
 
     async def delete(self, messages: Sequence[ReceivedMessage], consumer: str) -> Deleted:
         """Delete each message; SQS's refusals are told and returned."""
-        failed: dict[str, str] = {}
-        for message in messages:
-            try:
-                self._sqs.delete(self._queue, message.receipt_handle, consumer=consumer)
-            except SqsError as error:
-                failed[message.message_id] = str(error)
-                self._sqs.journal.append(
-                    DeleteFailed(
-                        self._sqs.clock.now(),
-                        self.id,
-                        message.message_id,
-                        message.receipt_handle,
-                        str(error),
-                        consumer,
-                    )
-                )
-        return Deleted(failed)
+        return Deleted(self._sqs.delete_all(self._queue, messages, consumer))
 
     async def hand_back(self, messages: Sequence[ReceivedMessage], consumer: str) -> None:
         """Visibility 0 for each message that is still ours."""

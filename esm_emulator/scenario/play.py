@@ -6,6 +6,7 @@ The emulation is the very one that ``esm run`` uses; only the clock differs. Wha
 
 from __future__ import annotations
 
+import gc
 import heapq
 import time
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ from esm_emulator.scenario.sends import Sending, sendings
 __all__ = ["DEFAULT_WATCHDOG_S", "Played", "play"]
 
 DEFAULT_WATCHDOG_S = 60.0
+# A journal grows by objects that stay: looking through all of them again and again would be most of a long play
+COLLECT = (50_000, 50, 1_000)
 
 Act = tuple[int, Callable[[], None]]
 """Something that the scenario does, and when: milliseconds after the start."""
@@ -56,13 +59,18 @@ def play(
     """
     chosen = case.model.seed if seed is None else seed
     began = time.perf_counter()
-    if case.model.clock == "real":
-        stage = _Stage(case, chosen, until_ms, RealClock(), "real")
-        stopped = anyio.run(stage.run)
-    else:
-        clock = virtual.VirtualClock()
-        stage = _Stage(case, chosen, until_ms, clock, "virtual")
-        stopped = virtual.run(stage.run, clock=clock, watchdog_s=watchdog_s)
+    thresholds = gc.get_threshold()
+    gc.set_threshold(*COLLECT)
+    try:
+        if case.model.clock == "real":
+            stage = _Stage(case, chosen, until_ms, RealClock(), "real")
+            stopped = anyio.run(stage.run)
+        else:
+            clock = virtual.VirtualClock()
+            stage = _Stage(case, chosen, until_ms, clock, "virtual")
+            stopped = virtual.run(stage.run, clock=clock, watchdog_s=watchdog_s)
+    finally:
+        gc.set_threshold(*thresholds)
     journal = stage.emulation.journal
     return Played(case, chosen, journal, stopped, journal[-1].at - journal[0].at, time.perf_counter() - began)
 
