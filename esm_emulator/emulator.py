@@ -37,12 +37,13 @@ from esm_emulator.emulation import Emulation, Plan, unknown
 from esm_emulator.errors import UsageError
 from esm_emulator.functions import Failed
 from esm_emulator.journal import Journal
+from esm_emulator.mapping.filter import creation_rules
 from esm_emulator.messages import MessageAttribute
 from esm_emulator.profiles import Profile, profile
 from esm_emulator.report.messages import MessageFacts, Messages
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.story import story
-from esm_emulator.resources import Resources
+from esm_emulator.resources import Resources, Rules
 from esm_emulator.sqs import NewMessage, StoredMessage
 from esm_emulator.templates import load, parse_resources
 from esm_emulator.yaml_source import load_document
@@ -159,14 +160,15 @@ class Emulator(ABC):
         """Create the resources and begin to poll. Once for each emulator."""
         if self._deployed is not None:
             raise UsageError("this emulator has its resources already; deploy them together, or make another one")
-        read = _resources(resources, parameters)
+        chosen = profile(self._profile) if isinstance(self._profile, str) else self._profile
+        read = _resources(resources, parameters, creation_rules(chosen))
         for name in handlers or {}:
             if name not in read.functions:
                 raise UsageError(unknown("function", name, read.functions))
         plan = Plan(
             resources=read,
             seed=self._seed,
-            profile=profile(self._profile) if isinstance(self._profile, str) else self._profile,
+            profile=chosen,
             handlers=dict(handlers or {}),
             embedded_aws=self._embedded_aws,
         )
@@ -489,19 +491,19 @@ def _pass_on(done: Future[None], started: Future[Emulation]) -> None:
         started.set_exception(error)
 
 
-def _resources(source: Source, parameters: Mapping[str, Any] | None) -> Resources:
+def _resources(source: Source, parameters: Mapping[str, Any] | None, rules: Rules) -> Resources:
     if isinstance(source, Resources):
         return source
     if isinstance(source, Mapping):
-        return parse_resources(dict(source)).resources
+        return parse_resources(dict(source), rules=rules).resources
     text = str(source)
     if "\n" in text:
         document = load_document(text, "resources")
         data = document.data
         inner = data["resources"] if isinstance(data, dict) and "resources" in data else data
         base = ("resources",) if inner is not data else ()
-        return parse_resources(inner, document, base=base).resources
-    return load(text, parameters=parameters).resources
+        return parse_resources(inner, document, base=base, rules=rules).resources
+    return load(text, parameters=parameters, rules=rules).resources
 
 
 def _view(message: StoredMessage) -> MessageView:

@@ -103,7 +103,8 @@ def command(settings: Settings, /, config: Path | None, send: str | None, **give
 
 def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tuple[Wanted, list[str]]:
     """What the options ask for, and warnings about the file. Raises ``UsageError`` where they contradict each other."""
-    from esm_emulator.profiles import profile  # noqa: PLC0415 - not for esm run --help
+    from esm_emulator.mapping.filter import creation_rules  # noqa: PLC0415 - not for esm run --help
+    from esm_emulator.profiles import profile  # noqa: PLC0415
     from esm_emulator.service.flags import Flags  # noqa: PLC0415
     from esm_emulator.service.outside import Access  # noqa: PLC0415
     from esm_emulator.service.reload import need_watchfiles  # noqa: PLC0415
@@ -120,7 +121,8 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
         raise UsageError("--send sends to the embedded queue; to the one at --queue-url send with aws sqs send-message")
     if given["reload"]:
         need_watchfiles()
-    loaded = None if config is None else load(config)
+    chosen = profile(given["profile"])
+    loaded = None if config is None else load(config, rules=creation_rules(chosen))
     wanted = Wanted(
         flags=Flags(
             function=given["name"],
@@ -141,7 +143,7 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
         resources=None if loaded is None else loaded.resources,
         queue_url=given["queue_url"],
         access=Access(given["endpoint_url"], given["allow_aws"], given["allow_hosts"]),
-        profile=profile(given["profile"]),
+        profile=chosen,
         isolation=given["isolation"],
         messages=_messages(send),
         until_idle=given["until_idle"],

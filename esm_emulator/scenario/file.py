@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from esm_emulator.errors import ConfigError, NoScenarioFound, Problem, RefusedByAws, UsageError
+from esm_emulator.mapping.filter import creation_rules
 from esm_emulator.profiles import Profile, profile
 from esm_emulator.resources import Resources
 from esm_emulator.scenario.references import problems_of_references
@@ -237,17 +238,20 @@ def _case(document: Document, variant: str | None, data: Any, source: CaseSource
         problems += problems_of(error, ScenarioModel, source, data=data)
     folder = FilePath(document.file).parent
     try:
-        loaded = parse_resources(data.get("resources") or {}, source, base=("resources",), base_folder=folder)
+        used = _profile(data.get("profile", "aws-2026"))
+    except (UsageError, TypeError, ValueError) as error:
+        used = profile("aws-2026")
+        if model is not None:
+            problems.append(source.problem(str(error), ("profile",)))
+    try:
+        loaded = parse_resources(
+            data.get("resources") or {}, source, base=("resources",), base_folder=folder, rules=creation_rules(used)
+        )
     except ConfigError as error:
         problems += error.problems
         raise ConfigError(problems) from None
     if model is None:
         raise ConfigError(problems)
-    try:
-        used = _profile(model.profile)
-    except UsageError as error:
-        used = profile("aws-2026")
-        problems.append(source.problem(str(error), ("profile",)))
     problems += problems_of_references(model, loaded.resources, source)
     if problems:
         raise ConfigError(problems)

@@ -4,7 +4,8 @@
 of patterns with the rules for message bodies. Both are compiled once and pure.
 """
 
+from esm_emulator.mapping.filter.creation import creation_rules
 from esm_emulator.mapping.filter.pattern import FilterPattern, Mismatch
 from esm_emulator.mapping.filter.record import Match, NoMatch, RecordFilter, compile_filter
 
-__all__ = ["FilterPattern", "Match", "Mismatch", "NoMatch", "RecordFilter", "compile_filter"]
+__all__ = ["FilterPattern", "Match", "Mismatch", "NoMatch", "RecordFilter", "compile_filter", "creation_rules"]
