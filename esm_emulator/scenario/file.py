@@ -167,8 +167,8 @@ def _with_changes(data: Any, variant: Any, where: Path, document: Document) -> t
     if not isinstance(variant, dict):
         return changed, replaced  # the base's model tells what is wrong with it
     changes = variant.get("set")
-    for target, value in changes.items() if isinstance(changes, dict) else ():
-        path = _target(str(target))
+    targets = [(_target(str(name)), name, to) for name, to in changes.items()] if isinstance(changes, dict) else []
+    for path, target, value in sorted(targets, key=lambda item: len(item[0])):  # the whole before its parts
         try:
             if str(target).split(".")[0] not in _OWN_KEYS:
                 _check_resource(changed, path)
@@ -211,7 +211,9 @@ def _put(data: Any, path: Path, value: Any) -> None:
             node[step] = [] if isinstance(following, int) else {}
         node = node[step]
     last = path[-1]
-    if isinstance(node, list):
+    if isinstance(node, list) and last == len(node):
+        node.append(value)
+    elif isinstance(node, list):
         _item(node, last)
         node[last] = value  # type: ignore[index]
     elif value is None:
