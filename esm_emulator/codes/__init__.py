@@ -30,9 +30,10 @@ def full_id(text: str) -> str:
 
 
 def near(id: str) -> list[str]:
-    """The codes whose ids are most like this one: the same number under another letter first."""
+    """The codes whose ids are most like this one: the same number or the same beginning comes first."""
     wanted = full_id(id)
     digits = wanted[5:]
     same_number = [known for known in CODES if digits and known[5:] == digits]
+    longer = [known for known in CODES if len(digits) > 1 and known.startswith(wanted)]
     close = get_close_matches(wanted, CODES, n=4, cutoff=0.7)
-    return list(dict.fromkeys([*same_number, *close]))[:4]
+    return list(dict.fromkeys([*same_number, *longer, *close]))[:4]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 __all__ = ["KINDS", "Code", "aws"]
 
 KINDS = {
-    "E": "AWS refuses the configuration, or messages would certainly be lost",
+    "E": "a configuration that AWS refuses, or that loses messages for certain",
     "W": "a risk that is seen before anything runs",
     "I": "advice that is seen before anything runs",
     "D": "a cause that is found in a run",

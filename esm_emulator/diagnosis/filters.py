@@ -26,7 +26,7 @@ def deleted_by_filter(run: Run) -> Iterator[Diagnosis]:
         for batch in stay.batches[:1]:
             delivered[batch.mapping] = delivered.get(batch.mapping, 0) + 1
     for (mapping, queue), stays in filtered.items():
-        others = [other for other in run.mappings_of(queue) if other != mapping]
+        others = [other for other in run.mappings_of(queue) if other != mapping and _polls(run, other)]
         misread = [stay for stay in stays if _is_of_another_format(stay)]
         passed = delivered.get(mapping, 0)
         if others:
@@ -47,6 +47,11 @@ def deleted_by_filter(run: Run) -> Iterator[Diagnosis]:
         )
         evidence = [stay.filtered[0] for stay in told if stay.filtered]
         yield diagnosis("D150", mapping, told, summary, evidence)
+
+
+def _polls(run: Run, mapping: str) -> bool:
+    state = run.states.get(mapping)
+    return state is None or state[1].state != "Disabled"
 
 
 def _is_of_another_format(stay: Stay) -> bool:
