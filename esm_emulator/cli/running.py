@@ -187,9 +187,10 @@ class _Teller(Told):
         self._say("draining", "Draining: running invocations finish. Ctrl-C again stops at once.")
 
     def stopped_at_once(self) -> None:
-        """What that means."""
-        text = "Stopped at once: messages in hand come back to a queue elsewhere when their visibility ends."
-        self._say("stopped-at-once", text)
+        """What that means for what was in hand."""
+        if self._held is None:
+            text = "Stopped at once: messages in hand come back to a queue elsewhere when their visibility ends."
+            self._say("stopped-at-once", text)
 
     def reloaded(self, function: str, error: str | None) -> None:
         """Whether changed code could be loaded."""

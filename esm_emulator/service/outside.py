@@ -36,6 +36,7 @@ class Outside:
     description: QueueDescription
     dead_letters: EndpointQueue | None = None
     dead_lettered_before: int = 0
+    dead_lettered_so_far: int = 0
     environment: dict[str, str | None] = field(default_factory=dict)
 
     async def look(self) -> QueueDescription:
@@ -50,9 +51,10 @@ class Outside:
 
     async def dead_lettered(self) -> int:
         """How many messages more are in its dead-letter queue than at the start, if that can be seen."""
-        if self.dead_letters is None:
-            return 0
-        return max(0, _depth(await self.dead_letters.describe()) - self.dead_lettered_before)
+        if self.dead_letters is not None:
+            now = _depth(await self.dead_letters.describe())
+            self.dead_lettered_so_far = max(0, now - self.dead_lettered_before)
+        return self.dead_lettered_so_far
 
     async def close(self) -> None:
         """Let go of the connections."""

@@ -128,6 +128,7 @@ class Service:
         self._place: Place | None = None
         self._interrupted = False
         self._polling = False
+        self._force: threading.Timer | None = None
 
     @property
     def emulation(self) -> Emulation:
@@ -148,7 +149,8 @@ class Service:
         if mapping.id not in self.outside:
             return row
         seen = self.outside[mapping.id].description
-        return replace(row, visible=seen.visible, in_flight=seen.in_flight)
+        dead_lettered = self.outside[mapping.id].dead_lettered_so_far
+        return replace(row, visible=seen.visible, in_flight=seen.in_flight, dead_lettered=dead_lettered)
 
     # --- the run ----------------------------------------------------------------------------------------------
 
@@ -164,6 +166,9 @@ class Service:
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             raise _the_one(errors) from None
+        finally:
+            if self._force is not None:
+                self._force.cancel()
         if ended is None:
             return Ended("interrupted", (self.clock.now() - began) / 1_000, at_once=True)
         return ended
@@ -175,7 +180,7 @@ class Service:
             task_status.started()
             async for _ in signals:
                 if self._interrupted or not self._polling:
-                    _end_by_force_after(PATIENCE_S)
+                    self._force = _end_by_force_after(PATIENCE_S)
                     scope.cancel()
                     return
                 self._interrupted = True
@@ -247,6 +252,7 @@ class Service:
         while True:
             for outside in self._all_outside():
                 await outside.look()
+                await outside.dead_lettered()
             await anyio.sleep(2 * LOOK_AT_OUTSIDE_S)
 
     async def _fate(self, mapping: str) -> tuple[int, int]:
@@ -424,11 +430,12 @@ async def _cancel_when(event: anyio.Event, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-def _end_by_force_after(seconds: float) -> None:
+def _end_by_force_after(seconds: float) -> threading.Timer:
     """Should something not let itself be cancelled: end this process without it, as a second Ctrl-C asks for."""
     timer = threading.Timer(seconds, os._exit, (130,))
     timer.daemon = True
     timer.start()
+    return timer
 
 
 def _the_one(errors: BaseExceptionGroup[BaseException]) -> BaseException:
