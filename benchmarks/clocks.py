@@ -1,4 +1,4 @@
-"""What virtual time costs: ``python benchmarks/clocks.py``. Each row is the best of five, so that a busy machine shows less."""
+"""What virtual time costs: ``python benchmarks/clocks.py``. Each row is the best of five."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def sessions() -> float:
     began = time.perf_counter()
     for _ in range(50):
         with Session() as session:
-            session.start(lambda: session.clock.call(lambda: time.sleep(1), timeout_ms=2_000))  # noqa: B023
+            session.start(lambda: session.clock.call(lambda: time.sleep(1), timeout_ms=2_000))
             session.advance(2_000)
     return (time.perf_counter() - began) / 50 * 1e6
 

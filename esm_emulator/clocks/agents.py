@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from types import FrameType
 
@@ -64,7 +65,7 @@ class Wait:
             self._timer.cancel()
 
 
-class Agent:
+class Agent(ABC):
     """A user's code that waits in virtual time. How control changes hands is the subclass's."""
 
     def __init__(self, loop: VirtualLoop) -> None:
@@ -79,9 +80,9 @@ class Agent:
         self._thrown = 0
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What to call it in a message."""
-        raise NotImplementedError
 
     @property
     def thread(self) -> int | None:
@@ -93,9 +94,9 @@ class Agent:
         """Whether it will never run again."""
         return self.finished or self.abandoned
 
+    @abstractmethod
     def frame(self) -> FrameType | None:
         """Where it waits."""
-        raise NotImplementedError
 
     def park(self, until_us: int | None = None, arrange: Callable[[Wait], object] | None = None) -> bool:
         """Wait, within the agent, until woken or until a virtual time; true when woken.
@@ -141,18 +142,19 @@ class Agent:
             self._wait.forget()
         self.resume()
 
+    @abstractmethod
     def kill(self) -> None:
         """End it because the run is over; on the loop's thread."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _run(self, woken: bool) -> None:
         """Give it control, and come back when it lets go."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _let_go(self) -> bool:
         """Within the agent: give control back to the loop, and return when it is resumed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _ended(self) -> None:
         """It will never run again; on the loop's thread."""
 

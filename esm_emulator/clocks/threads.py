@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 from esm_emulator.clocks import nested, waits
 from esm_emulator.clocks.agents import Agent, Wait, become, current
-from esm_emulator.clocks.loop import VirtualLoop
+from esm_emulator.clocks.loop import Interrupted, VirtualLoop
 
 __all__ = ["DAEMON_S", "allocate_lock", "join", "shutdown", "start", "submit"]
 
@@ -87,7 +87,7 @@ class ThreadAgent(Agent):
         try:
             if self._end is None:
                 run()
-        except _RunOver:
+        except (_RunOver, Interrupted):
             pass  # threading, and pytest, would tell of it
         finally:
             become(None)

@@ -24,7 +24,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, sleep
 from types import FrameType
 from typing import Protocol
 
@@ -37,6 +37,10 @@ __all__ = ["Watched", "watch"]
 _LIVELOCK = 10
 _LONGEST_LOOK_S = 1.0
 _SHORTEST_LOOK_S = 0.01
+# Until a thread has raised what was thrown into it, each function that is entered under a tracer (coverage, a debugger)
+# hangs there, in whatever thread: CPython 3.11 looks at its pending things for ever. So it is given this long
+_TRACERS_HANG = sys.version_info < (3, 12)
+_THROWN_S = 0.05
 _ADVICE = (
     "The watchdog can be given more time or switched off (watchdog_s=None); a breakpoint needs neither. "
     "What waits for real longer than this belongs on the real clock."
@@ -121,11 +125,16 @@ class _Watch:
         frame = self._frame()
         before, self.position = self.position, (id(frame), frame.f_lasti if frame is not None else -1)
         # The loop's own thread too, if one of its agents does not come back
-        for thread in {self._busy_thread(), self.thread} if self.interrupts > 1 else {self._busy_thread()}:
-            self.interrupted.add(thread)
-            _set_async_exception(thread, Interrupted)
-        if self.position == before:
-            self._break_call()
+        threads = {self._busy_thread(), self.thread} if self.interrupts > 1 else {self._busy_thread()}
+        self.interrupted |= threads
+        with _untraced():
+            for thread in threads:
+                _throw_into(thread, Interrupted)
+            if self.position == before:
+                self._break_call()
+            if _TRACERS_HANG:
+                sleep(_THROWN_S)
+                _take_back(threads)
 
     def _break_call(self) -> None:
         """The code does not come back to Python: it is blocked in C."""
@@ -138,9 +147,9 @@ class _Watch:
             print(f"{text}\nThe call is blocked outside Python and cannot be ended from here.", file=sys.stderr)  # noqa: T201 - the run cannot say it
 
     def end(self) -> None:
-        """The loop is not running any more: nothing of ours may reach its thread from now on."""
-        for thread in self.interrupted:
-            _set_async_exception(thread, None)
+        """The loop is not running any more: nothing of ours may reach its thread, which calls this, from now on."""
+        if self.interrupted:
+            _take_back(self.interrupted - {self.thread})
 
 
 class _Watchdog:
@@ -186,10 +195,42 @@ def _interval(watch: _Watch) -> float:
     return min(_LONGEST_LOOK_S, max(_SHORTEST_LOOK_S, watch.patience / 8))
 
 
-def _set_async_exception(thread: int, kind: type[BaseException] | None) -> None:
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """No tracer in this thread, which is not to hang as well."""
+    trace = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(trace)
+
+
+def _throw_into(thread: int, kind: type[BaseException] | None) -> None:
+    """Have a thread raise ``kind`` at its next instruction; ``None`` takes it back, if it was not raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread), ctypes.py_object(kind) if kind is not None else None
     )
+
+
+def _take_back(threads: set[int]) -> None:
+    """Take back what was thrown into ``threads`` or into this one.
+
+    The interpreter's flag that something was thrown stays up after that, and each instruction would look at it, until
+    a thread raises something. This one does.
+    """
+    for thread in threads:
+        _throw_into(thread, None)
+    try:
+        _throw_into(threading.get_ident(), Interrupted)
+        _look_busy()
+    except Interrupted:
+        pass
+
+
+def _look_busy() -> None:
+    for _ in range(1_000_000):
+        pass
 
 
 _watchdog = _Watchdog()
