@@ -50,7 +50,7 @@ def test_a_table_is_the_same_over_http(run):
 
 @pytest.mark.usefixtures("patched")
 def test_a_topic_delivers_into_our_queue(run):
-    """SNS → SQS, with SNS's envelope."""
+    """EVT-15: SNS → SQS, with SNS's envelope."""
     sns = new_client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ARN + "orders")
