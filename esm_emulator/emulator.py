@@ -320,7 +320,7 @@ class Emulator(ABC):
         """Write the run so far as one HTML page."""
         from esm_emulator.report.trace import trace  # noqa: PLC0415 - only who asks for a trace pays for it
 
-        Path(path).write_text(trace(self.journal, redact=redact), encoding="utf-8")
+        Path(path).write_text(trace(self.journal, self.diagnoses, redact=redact), encoding="utf-8")
 
     @property
     def _emulation(self) -> Emulation:

@@ -65,6 +65,10 @@ class Depths:
             if message is not None and message.kind != "visible" and message.visible_at == at:
                 self._become(message, "visible")
 
+    def next_return(self) -> int | None:
+        """The earliest time (epoch ms) at which a message may come back by itself."""
+        return self._returns[0][0] if self._returns else None
+
     # --- what happens to a message ----------------------------------------------------------------------------
 
     def arrive(self, id_: str, queue: str, visible_at: int, group: str | None = None) -> None:
@@ -112,6 +116,10 @@ class Depths:
         """Milliseconds since the oldest message of a queue came, as SQS counts it now (DLQ-4, DLQ-8)."""
         first = self._oldest(self.queue(queue))
         return 0 if first is None else self.now - first
+
+    def arrival_of_oldest(self, queue: str) -> int | None:
+        """When that message came (epoch ms); None when there is none that counts."""
+        return self._oldest(self.queue(queue))
 
     def peak_age(self, queue: str) -> int:
         """The largest such age since the beginning, or since peaks were last forgotten."""

@@ -35,7 +35,7 @@ from esm_emulator.journal import (
 )
 from esm_emulator.report.messages import MessageFacts, about
 
-__all__ = ["stories", "story"]
+__all__ = ["stories", "story", "told"]
 
 BODY = 60  # characters of a body that a story shows
 
@@ -66,22 +66,23 @@ def _title(message: MessageFacts) -> str:
 
 
 def _lines(facts: list[tuple[Fact, str]], start: int) -> Iterator[str]:
+    return (f"  {show_duration(ms):>12}  {said}" for ms, said in told(facts, start))
+
+
+def told(facts: Iterable[tuple[Fact, str]], start: int) -> Iterator[tuple[int, str]]:
+    """What is said of a message: milliseconds since ``start``, and the words. ``facts`` each with its id in them."""
     for (kind, batch), group in groupby(facts, key=lambda item: (type(item[0]), getattr(item[0], "batch", None))):
         items = list(group)
         if kind is InvocationThrottled and len(items) > 1:
             last = items[-1][0]
             assert isinstance(last, InvocationThrottled)
             said = f"throttled {len(items)} times until {show_duration(last.at - start)}: {last.reason} (batch {batch})"
-            yield _line(items[0][0].at - start, said)
+            yield items[0][0].at - start, said
             continue
         for fact, id in items:
             said = _said(fact, id, start)
             if said:
-                yield _line(fact.at - start, said)
-
-
-def _line(ms: int, said: str) -> str:
-    return f"  {show_duration(ms):>12}  {said}"
+                yield fact.at - start, said
 
 
 def _said(fact: Fact, id: str, start: int) -> str:

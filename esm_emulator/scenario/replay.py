@@ -48,7 +48,8 @@ def replay(case: Case, options: Options) -> CaseResult:
     if options.trace is not None:
         from esm_emulator.report.trace import trace  # noqa: PLC0415 - only who asks for a trace pays for it
 
-        (options.trace / f"{name}.html").write_text(trace(played.journal, redact=options.redact), encoding="utf-8")
+        page = trace(played.journal, diagnoses, redact=options.redact, real_seconds=round(played.real_seconds, 3))
+        (options.trace / f"{name}.html").write_text(page, encoding="utf-8")
     return CaseResult(
         id=case.id,
         scenario=case.scenario,

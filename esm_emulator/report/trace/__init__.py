@@ -1,0 +1,46 @@
+"""A run as one HTML page: a timeline, charts, every message's life, and a cursor that shows the state at a moment.
+
+The page is one file that needs nothing else: no network, no library. Its data stand in it as JSON, from
+:mod:`~esm_emulator.report.trace.model`; its script draws them. Text from a run only ever reaches the page as text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from typing import Any
+
+from esm_emulator.journal import Fact
+from esm_emulator.report.trace.model import Cause, model
+
+__all__ = ["embedded", "page", "trace"]
+
+
+def trace(
+    journal: Iterable[Fact],
+    diagnoses: Sequence[Cause] = (),
+    *,
+    redact: bool = False,
+    real_seconds: float | None = None,
+) -> str:
+    """The page of a whole journal. ``redact`` leaves bodies out, and every text that could quote one.
+
+    ``real_seconds`` is what the run took outside, which a journal in virtual time does not know.
+    """
+    return page(model(journal, diagnoses, redact=redact, real_seconds=real_seconds))
+
+
+def page(data: dict[str, Any]) -> str:
+    """The page of data made by :func:`~esm_emulator.report.trace.model.model`."""
+    folder = files(__name__)
+    text = folder.joinpath("page.html").read_text(encoding="utf-8")
+    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    head, _, tail = text.replace("/*style*/", style).partition("/*data*/")
+    return head + embedded(data) + tail.replace("/*script*/", script)
+
+
+def embedded(data: object) -> str:
+    """JSON that can stand in a ``script`` element, whatever texts are in it."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
