@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
+from esm_emulator.clocks import real
 from esm_emulator.clocks.real import RealClock
 
 
@@ -93,6 +94,17 @@ def test_threads_are_used_again() -> None:
         return len({await clock.call(threading.get_ident, timeout_ms=1_000) for _ in range(50)})
 
     assert run(main) == 1
+
+
+def test_threads_that_nobody_needs_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(real, "_IDLE_S", 0.01)
+
+    async def main(clock: RealClock) -> threading.Thread:
+        return await clock.call(threading.current_thread, timeout_ms=1_000)
+
+    thread = run(main)
+    thread.join(5)
+    assert not thread.is_alive()
 
 
 def test_further_calls_queue_and_their_time_counts_from_when_they_begin() -> None:
