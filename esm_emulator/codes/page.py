@@ -21,6 +21,8 @@ These causes have no code, because nothing that the emulator sees tells them apa
   dead-lettered.
 - Which message of a batch made the handler raise. Without partial responses an error names none; ESM-D120 tells who
   failed together.
+- An outage. When batches of different messages fail in a row, three or more, the function fails and not a message:
+  ESM-D120 and ESM-D123 are silent.
 - Whether a message that a filter deleted was wanted. ESM-D150 speaks only where something else does.
 - A repeated send with the same deduplication id while the first message is on its way: that is what the id is for.
 """

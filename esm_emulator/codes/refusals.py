@@ -103,4 +103,13 @@ REFUSALS: tuple[Code, ...] = (
         aws("API-create"),
         ("API-20", "API-21", "API-22"),
     ),
+    Code(
+        "ESM-E311",
+        "resource that does not load",
+        "A value is of the wrong kind, or a reference names nothing.",
+        "AWS cannot create a resource from it, and what depends on it cannot be checked.",
+        "Correct what the message names.",
+        aws("API-create"),
+        ("API-16",),
+    ),
 )

@@ -243,15 +243,6 @@ RISKS: tuple[Code, ...] = (
         ("DOC-36", "SQS-29"),
     ),
     Code(
-        "ESM-W226",
-        "dead-letter queue behind a FIFO queue",
-        "A FIFO queue has a redrive policy.",
-        "When a message is dead-lettered, later ones of its group go on without it.",
-        "Where strict order matters, leave the redrive policy out and watch the age of the oldest message.",
-        aws("SDG-dlq"),
-        ("DOC-39", "DLQ-6"),
-    ),
-    Code(
         "ESM-W227",
         "FIFO function that may run longer than the visibility timeout",
         "The time that a batch may take is above the FIFO queue's VisibilityTimeout.",
@@ -259,16 +250,6 @@ RISKS: tuple[Code, ...] = (
         "Raise VisibilityTimeout, or lower Timeout or BatchSize.",
         aws("SDG-visibility"),
         ("DOC-40", "FAIL-20"),
-    ),
-    Code(
-        "ESM-W228",
-        "maxReceiveCount above 3 and reliance on order or age",
-        "A standard queue's maxReceiveCount is above 3.",
-        "A message that was received three times goes to the back of the queue and out of the metric of the "
-        "oldest age.",
-        "Do not rely on approximate order or on ApproximateAgeOfOldestMessage alone; watch the dead-letter queue too.",
-        aws("SDG-dlq"),
-        ("DOC-41", "DLQ-8"),
     ),
     Code(
         "ESM-W229",
@@ -296,6 +277,16 @@ RISKS: tuple[Code, ...] = (
         "Return None or {'batchItemFailures': [...]}.",
         aws("LDG-limits"),
         ("DOC-47", "RUN-4", "RUN-31"),
+    ),
+    Code(
+        "ESM-W232",
+        "property that AWS does not have",
+        "A resource has a key that is not one of its type's, so that nothing reads it.",
+        "It is misspelled, stands at the wrong level, or is newer than this program. CloudFormation refuses unknown "
+        "properties.",
+        "Correct the name, or accept it with a comment when it is new.",
+        aws("API-create"),
+        ("API-16",),
     ),
 )
 
@@ -380,6 +371,34 @@ ADVICE: tuple[Code, ...] = (
         "checked.",
         "Parameters without a default, imports and attributes of resources get their values when they are deployed.",
         "Give the parameter a value, or check the deployed configuration.",
+        aws("API-create"),
+        (),
+    ),
+    Code(
+        "ESM-I410",
+        "dead-letter queue behind a FIFO queue",
+        "A FIFO queue has a redrive policy.",
+        "When a message is dead-lettered, later ones of its group go on without it.",
+        "Where strict order matters, leave the redrive policy out and watch the age of the oldest message.",
+        aws("SDG-dlq"),
+        ("DOC-39", "DLQ-6"),
+    ),
+    Code(
+        "ESM-I411",
+        "maxReceiveCount above 3 and reliance on order or age",
+        "A standard queue's maxReceiveCount is above 3.",
+        "A message that was received three times goes to the back of the queue and out of the metric of the "
+        "oldest age.",
+        "Do not rely on approximate order or on ApproximateAgeOfOldestMessage alone; watch the dead-letter queue too.",
+        aws("SDG-dlq"),
+        ("DOC-41", "DLQ-8"),
+    ),
+    Code(
+        "ESM-I412",
+        "part of the file that was passed over",
+        "Something that a deployment would have is not here: code in a bucket or an image, a queue of another stack.",
+        "The rules that need it were not checked.",
+        "Check the file where it is, or the deployed configuration.",
         aws("API-create"),
         (),
     ),

@@ -10,6 +10,7 @@ from esm_emulator.diagnosis.run import Batch, Run, Stay
 __all__ = ["RULES"]
 
 CRASHES = 2  # invocations that must have died with a message before it is suspected
+OUTAGE = 3  # batches of different messages that failed in a row, with no success between
 LATER_MS = 1_000  # how much later than its window a batch must close
 
 WHOLE_BATCH = ("PBR-18", "PBR-19", "PBR-20", "PBR-21", "PBR-22", "PBR-23", "PBR-26", "PBR-27", "PBR-28", "PBR-30")
@@ -49,17 +50,18 @@ def _evidence(batches: Iterable[Batch]) -> list[int]:
 def dragged_along(run: Run) -> Iterator[Diagnosis]:
     """D120: dead-lettered after errors that were never its own batch's alone (FAIL-5).
 
-    Messages are taken together that shared failing batches. When more than one such company was dead-lettered and no
-    invocation of the function ever succeeded, it is the function that fails and not one message: nothing is told.
+    Messages are taken together that shared failing batches. An outage is not told: it is the function that fails then,
+    and not one message.
     """
     by_mapping: dict[str, list[Stay]] = {}
+    outage = _outages(run)
     for stay in run.stays:
-        if stay.dead_lettered and stay.runs and all(_is_shared_error(batch) for batch in stay.batches):
+        alike = stay.dead_lettered and stay.runs and all(map(_is_shared_error, stay.batches))
+        if alike and outage.isdisjoint(stay.batches):
             by_mapping.setdefault(stay.batches[0].mapping, []).append(stay)
     for mapping, stays in by_mapping.items():
         companies = [company for company in _companies(stays) if len(company) > 1]
-        works = any(batch.outcome == "success" for batch in run.batches if batch.mapping == mapping)
-        if not companies or (len(companies) > 1 and not works):
+        if not companies:
             continue
         dead = [stay for company in companies for stay in company]
         batches = list(dict.fromkeys(batch for stay in dead for batch in stay.batches))
@@ -74,6 +76,25 @@ def dragged_along(run: Run) -> Iterator[Diagnosis]:
         )
         evidence = [*_evidence(batches), *(stay.ending.index for stay in dead if stay.ending)]
         yield diagnosis("D120", mapping, dead, summary, evidence)
+
+
+def _outages(run: Run) -> set[Batch]:
+    """The batches of outages: errors in a row, by the time of their end, over three batches of different messages."""
+    found: set[Batch] = set()
+    for batches in _by_mapping(run.batches, lambda batch: batch.outcome is not None).values():
+        row: list[Batch] = []
+        seen: set[Stay] = set()
+        fresh = 0
+        for batch in [*sorted(batches, key=lambda batch: batch.ended_at or 0), None]:
+            if batch is not None and batch.outcome == "error":
+                row.append(batch)
+                fresh += seen.isdisjoint(batch.stays)
+                seen.update(batch.stays)
+                continue
+            if fresh >= OUTAGE:
+                found.update(row)
+            row, seen, fresh = [], set(), 0
+    return found
 
 
 def _is_shared_error(batch: Batch) -> bool:
@@ -147,11 +168,14 @@ def raised(run: Run) -> Iterator[Diagnosis]:
     """D123: with partial responses on, an exception failed a batch, and others of it ran again (FAIL-17).
 
     The proof that others were concerned: after it, at least one message of the batch succeeded, or was dead-lettered.
+    An outage is not told.
     """
+    outage = _outages(run)
     batches = [
         batch
         for batch in _failed(run, "error")
         if _rule(batch) == "FAIL-17" and len(batch.stays) > 1 and any(_came_back(stay, batch) for stay in batch.stays)
+        if batch not in outage
     ]
     for mapping, found in _by_mapping(batches, lambda _: True).items():
         stays = _of_batches(found)

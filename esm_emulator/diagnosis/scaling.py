@@ -43,13 +43,13 @@ def slow_ramp(run: Run) -> Iterator[Diagnosis]:
         late = [stay for stay in stays if _waited(stay, begin) >= LONG_MS and stay.receives[0].at <= last_rise]
         if 2 * len(late) < len(stays):
             continue
+        pace = (max(counts) - counts[0]) * 60_000 / max(1, last_rise - begin)
         longest = max(_waited(stay, begin) for stay in stays)
         ended = max(stay.receives[0].at for stay in stays)
         summary = (
             f"{len(late)} of {counted(len(stays), 'message')} waited {rounded(LONG_MS)} or more, the longest "
-            f"{rounded(longest)}, while {mapping} went from {counts[0]} to {max(counts)} pollers: first {counts[0]}, "
-            f"then 300 more a minute. The last was received {rounded(ended - begin)} after the start, without an "
-            "error or a throttle."
+            f"{rounded(longest)}, while {mapping} went from {counts[0]} to {max(counts)} pollers, about {pace:.0f} more a "
+            f"minute. The last was received {rounded(ended - begin)} after the start, without an error or a throttle."
         )
         yield diagnosis("D181", mapping, late, summary, [changes[0][0], *(index for index, _ in rises)])
 

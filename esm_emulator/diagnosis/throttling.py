@@ -7,19 +7,14 @@ from collections.abc import Iterator
 from esm_emulator.diagnosis.finding import Diagnosis, Rule, counted, diagnosis, names
 from esm_emulator.diagnosis.run import Batch, Run, Stay
 
-__all__ = ["RECURSION", "RULES"]
+__all__ = ["RECURSION", "RULES", "starved"]
 
 RECURSION = "RecursiveInvocationException"
 
 
 def never_run(run: Run) -> Iterator[Diagnosis]:
     """D101: dead-lettered, and every receive of it ended in a batch that was only ever throttled (CONC-9, FAIL-11)."""
-    found: dict[str, list[Stay]] = {}
-    for stay in run.stays:
-        used_up = stay.dead_lettered and 0 < len(stay.batches) == len(stay.receives)
-        if used_up and all(map(_only_throttled, stay.batches)):
-            found.setdefault(stay.batches[0].function or stay.batches[0].mapping, []).append(stay)
-    for function, stays in found.items():
+    for function, stays in starved(run).items():
         receives = max(len(stay.receives) for stay in stays)
         tries = sum(len(batch.throttles) for batch in dict.fromkeys(batch for stay in stays for batch in stay.batches))
         last = stays[0]
@@ -31,6 +26,16 @@ def never_run(run: Run) -> Iterator[Diagnosis]:
         )
         evidence = [index for stay in stays[:5] for index in _evidence(stay)]
         yield diagnosis("D101", function, stays, summary, evidence)
+
+
+def starved(run: Run) -> dict[str, list[Stay]]:
+    """The messages that D101 is about, by function."""
+    found: dict[str, list[Stay]] = {}
+    for stay in run.stays:
+        used_up = stay.dead_lettered and 0 < len(stay.batches) == len(stay.receives)
+        if used_up and all(map(_only_throttled, stay.batches)):
+            found.setdefault(stay.batches[0].function or stay.batches[0].mapping, []).append(stay)
+    return found
 
 
 def _only_throttled(batch: Batch) -> bool:

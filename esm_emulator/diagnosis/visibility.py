@@ -1,7 +1,8 @@
 """Causes in which a message was visible again before its invocation had ended.
 
 An *overrun* is a run that ended after the visibility of its receive, with harm: the message was received again before
-that end, or its delete did nothing. What made it too long decides the code: the window, the cold start, or the work.
+that end, or its delete did nothing. What made it too long decides the code: the
+window, the cold start, throttled tries, or the work.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from esm_emulator.diagnosis.finding import Diagnosis, Rule, counted, diagnosis, names, rounded, unique
 from esm_emulator.diagnosis.run import Batch, Receive, Run, Stay
+from esm_emulator.diagnosis.throttling import starved
 from esm_emulator.durations import show_duration
 from esm_emulator.journal import DeleteFailed
 
@@ -40,6 +42,11 @@ class _Overrun:
         return self.batch.closed.at - self.receive.at
 
     @property
+    def throttled_ms(self) -> int:
+        """From the first throttled try to the start of the run."""
+        return (self.batch.started_at or 0) - int(self.batch.throttles[0][1].at)
+
+    @property
     def overlap_ms(self) -> int:
         """How long two copies ran at the same time."""
         other = self.again.batch if self.again is not None else None
@@ -50,11 +57,13 @@ class _Overrun:
 
     @property
     def cause(self) -> str:
-        """What it would have been in time without: ``window``, ``cold start``, or else ``work``."""
+        """What it would have been in time without: ``window``, ``cold start``, ``throttles``, or else ``work``."""
         if self.batch.closed.reason == "window" and self.needed_ms - self.waited_ms <= self.visible_ms:
             return "window"
         if self.batch.cold_ms and self.needed_ms - self.batch.cold_ms <= self.visible_ms:
             return "cold start"
+        if self.batch.throttles and self.needed_ms - self.throttled_ms <= self.visible_ms:
+            return "throttles"
         return "work"
 
     def evidence(self) -> tuple[int, ...]:
@@ -78,7 +87,7 @@ def _overruns(run: Run) -> Iterator[_Overrun]:
 
 def overlap(run: Run) -> Iterator[Diagnosis]:
     """D110: two copies of a message ran at one moment because the work outlasted the visibility timeout (FAIL-18)."""
-    for queue, found in _by_queue(run, "work").items():
+    for queue, found in _by_queue(run, "work", "throttles").items():
         overlapping = [overrun for overrun in found if overrun.overlap_ms]
         if not overlapping:
             continue
@@ -133,13 +142,15 @@ def cold_start(run: Run) -> Iterator[Diagnosis]:
 def not_deleted(run: Run) -> Iterator[Diagnosis]:
     """D111: it succeeded, the delete did nothing, and it ran again afterwards or was dead-lettered (FAIL-19, 20).
 
-    Where the cause is maxReceiveCount 1, the window or a cold start, D113, D112 or D182 tells it.
+    Where the cause is maxReceiveCount 1, the window, a cold start, or throttles from which others never recovered,
+    D113, D112, D182 or D101 tells it.
     """
     found: dict[str, list[tuple[Stay, list[Batch]]]] = {}
+    told = set(starved(run))
     for stay in run.stays:
         if not stay.not_deleted or (stay.deleted and not stay.runs) or _most_receives(run, stay) == 1:
             continue
-        undone = [batch for batch in stay.successes() if _undone(stay, batch)]
+        undone = [batch for batch in stay.successes() if _undone(stay, batch, told)]
         if undone and (stay.dead_lettered or _ran_after(stay, undone[0])):
             found.setdefault(stay.queue, []).append((stay, undone))
     for queue, cases in found.items():
@@ -179,12 +190,18 @@ def one_receive(run: Run) -> Iterator[Diagnosis]:
         yield diagnosis("D113", queue, stays, summary, evidence)
 
 
-def _by_queue(run: Run, cause: str) -> dict[str, list[_Overrun]]:
+def _by_queue(run: Run, *causes: str) -> dict[str, list[_Overrun]]:
     found: dict[str, list[_Overrun]] = {}
+    told = set(starved(run))
     for overrun in _overruns(run):
-        if overrun.cause == cause:
+        if overrun.cause in causes and not _is_told(overrun, told):
             found.setdefault(overrun.stay.queue, []).append(overrun)
     return found
+
+
+def _is_told(overrun: _Overrun, starved_functions: set[str]) -> bool:
+    """Whether D101 tells of the throttles that made it late."""
+    return overrun.cause == "throttles" and overrun.batch.function in starved_functions
 
 
 def _most_receives(run: Run, stay: Stay) -> int | None:
@@ -193,10 +210,13 @@ def _most_receives(run: Run, stay: Stay) -> int | None:
     return None if most is None else int(most)
 
 
-def _undone(stay: Stay, batch: Batch) -> bool:
+def _undone(stay: Stay, batch: Batch, starved_functions: set[str]) -> bool:
     """Whether the delete after that success did nothing because its handle was no longer the right one."""
     receive = stay.receive_of(batch)
-    if receive is None or _Overrun(stay, receive, batch, None).cause != "work":
+    if receive is None:
+        return False
+    overrun = _Overrun(stay, receive, batch, None)
+    if overrun.cause not in ("work", "throttles") or _is_told(overrun, starved_functions):
         return False
     return any(fact.receipt == receive.receipt and _is_stale(stay, fact) for _, fact in stay.not_deleted)
 
