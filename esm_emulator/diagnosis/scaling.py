@@ -48,8 +48,8 @@ def slow_ramp(run: Run) -> Iterator[Diagnosis]:
         ended = max(stay.receives[0].at for stay in stays)
         summary = (
             f"{len(late)} of {counted(len(stays), 'message')} waited {rounded(LONG_MS)} or more, the longest "
-            f"{rounded(longest)}, while {mapping} went from {counts[0]} to {max(counts)} pollers, about {pace:.0f} more a "
-            f"minute. The last was received {rounded(ended - begin)} after the start, without an error or a throttle."
+            f"{rounded(longest)}, while {mapping} went from {counts[0]} to {max(counts)} pollers, about {pace:.0f} "
+            f"more a minute. The last was received {rounded(ended - begin)} after the start, without an error or a throttle."
         )
         yield diagnosis("D181", mapping, late, summary, [changes[0][0], *(index for index, _ in rises)])
 
