@@ -48,7 +48,7 @@ from esm_emulator.sqs import NewMessage, StoredMessage
 from esm_emulator.templates import load, parse_resources
 from esm_emulator.yaml_source import load_document
 
-__all__ = ["Emulator", "MessageView", "QueueView", "RealEmulator", "VirtualEmulator"]
+__all__ = ["Emulator", "Handler", "MessageView", "QueueView", "RealEmulator", "Source", "VirtualEmulator"]
 
 Source = str | Path | Mapping[str, Any] | Resources
 """Resources: a file's path, YAML text, a mapping as under ``resources:``, or resources already read."""

@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
 # these tie everything together, and know whatever is beneath them
 TIES = {"emulation", "emulator"}
 # and these sit on top: they may import anything but the program
-TOP = {"scenario", "service", "cli", "pytest_plugin", "__main__"}
+TOP = {"scenario", "service", "cli", "testing", "pytest_plugin", "__main__"}
 
 # pure: told the time, and doing nothing but computing
 PURE = ("sqs", "mapping/filter", "mapping/batch", "mapping/record", "mapping/response", "mapping/scaling", "diagnosis")

@@ -276,7 +276,7 @@ class _Responses(responses.SQSResponse):
 
     def _carry_out(self, operation: str) -> Any:
         try:
-            parameters = traced(self._parameters(), self.headers.get(TRACE_HEADER))
+            parameters = traced(dict(self._parameters()), self.headers.get(TRACE_HEADER))
             return ActionResult(current().api.call(operation, parameters, self._base_url()))
         except SqsError as error:
             query = not self.headers.get("Content-Type", "").startswith("application/x-amz-json")
