@@ -14,14 +14,14 @@ def annotations_of(result: CaseResult) -> Iterator[str]:
     """The workflow commands for one case; none when it passed."""
     for failure in result.failures:
         message = f"{failure.path}: expected {failure.expected}, came {failure.actual}. {play_again(result)}"
-        yield annotation("error", result.file, failure.line, 1, result.id, message)
+        yield annotation("error", result.file, failure.line, 1, title=result.id, message=message)
     if result.failures:
         for diagnosis in result.diagnoses:
             message = f"{diagnosis['subject']}: {diagnosis['summary']} {diagnosis['fix']}"
-            yield annotation("warning", result.file, result.line, 1, diagnosis["code"], message)
+            yield annotation("warning", result.file, result.line, 1, title=diagnosis["code"], message=message)
 
 
-def annotation(level: str, file: str, line: int, column: int, title: str, message: str) -> str:
+def annotation(level: str, file: str, line: int, column: int, *, title: str, message: str) -> str:
     """One workflow command, with everything escaped that has a meaning there."""
     place = f"file={_property(file)},line={line},col={column},title={_property(title)}"
     return f"::{level} {place}::{_data(message)}"

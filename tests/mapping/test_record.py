@@ -84,7 +84,7 @@ def test_message_attributes_have_both_lists_and_base64():
 
 
 def test_no_attributes_is_an_empty_object():
-    """messageAttributes is {} when the message has none (EVT-2)."""
+    """Without attributes messageAttributes is {} (EVT-2)."""
     assert record(delivery(), ARN, "us-east-1")["messageAttributes"] == {}
 
 
