@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("esm_emulator.cli.replay", "Play scenarios in virtual time."),
     "explain": ("esm_emulator.cli.explain", "Explain a code: what it means, why it comes, how to mend it."),
     "trace": ("esm_emulator.cli.trace", "Show a run as one HTML page."),
+    "check": ("esm_emulator.cli.check", "Look for risks in a configuration before it runs."),
     "filter": ("esm_emulator.cli.filter", "Show which messages a filter would deliver and which delete."),
     "story": ("esm_emulator.cli.story", "Tell one message's life from a journal."),
     "schema": ("esm_emulator.cli.schema", "Print the JSON Schema of a configuration or a scenario."),

@@ -25,7 +25,7 @@ from esm_emulator.templates import parse_resources
 from esm_emulator.validation import problems_of
 from esm_emulator.yaml_source import Document, Path, Place, load_file
 
-__all__ = ["SUFFIX", "Case", "find_scenarios", "load_cases", "scenario_schema"]
+__all__ = ["SUFFIX", "Case", "find_scenarios", "load_cases", "scenario_schema", "variants_of"]
 
 SUFFIX = ".esm.yaml"
 _OWN_KEYS = frozenset(ScenarioModel.model_fields)
@@ -130,7 +130,7 @@ def load_cases(path: str | FilePath) -> list[Case]:
     problems: list[Problem] = []
     refused: list[Problem] = []
     cases: list[Case] = []
-    for variant, data, source in _variants(document):
+    for variant, data, source in variants_of(document):
         try:
             cases.append(_case(document, variant, data, source))
         except ConfigError as error:
@@ -144,8 +144,8 @@ def load_cases(path: str | FilePath) -> list[Case]:
     return cases
 
 
-def _variants(document: Document) -> Iterator[tuple[str | None, Any, CaseSource]]:
-    """The data of the base and of each variant, before anything is checked."""
+def variants_of(document: Document) -> Iterator[tuple[str | None, Any, CaseSource]]:
+    """The data of the base and of each variant, before anything is checked. Raises ``ConfigError``."""
     data = document.data
     variants = data.get("variants") if isinstance(data, dict) else None
     if not isinstance(variants, dict):
