@@ -18,7 +18,8 @@ from types import FrameType
 
 import greenlet
 
-from esm_emulator.clocks.loop import Aside, VirtualLoop
+from esm_emulator.clocks.aside import Aside
+from esm_emulator.clocks.loop import VirtualLoop
 
 __all__ = ["PATIENCE", "Agent", "AgentGreenlet", "Wait", "become", "current"]
 

@@ -24,7 +24,8 @@ import greenlet
 
 from esm_emulator.clocks import HandlerTimeout, nested, patches, waits
 from esm_emulator.clocks.agents import PATIENCE, Agent, AgentGreenlet, Wait, current
-from esm_emulator.clocks.loop import Aside, Interrupted, VirtualLoop
+from esm_emulator.clocks.aside import Aside
+from esm_emulator.clocks.loop import Interrupted, VirtualLoop
 from esm_emulator.errors import UsageError
 
 __all__ = ["call", "current", "end_all", "in_handler", "in_run", "sleep", "wait_for"]

@@ -21,23 +21,22 @@ import asyncio
 import heapq
 import math
 import selectors
-import sys
 import threading
 import weakref
-from asyncio import events
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack
 
 from esm_emulator.clocks import waits
+from esm_emulator.clocks.aside import aside
 from esm_emulator.errors import Deadlock
 
 if TYPE_CHECKING:
     from esm_emulator.clocks.agents import Agent
 
-__all__ = ["Aside", "Interrupted", "Time", "VirtualLoop", "aside"]
+__all__ = ["Interrupted", "Time", "VirtualLoop"]
 
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
@@ -57,46 +56,6 @@ class Time(Protocol):
 
     now_us: int
     start_ms: int
-
-
-class Aside:
-    """What asyncio knows of the running loop in this thread, put aside so that another loop can run meanwhile."""
-
-    __slots__ = ("_hooks", "_loop", "_task")
-
-    def __init__(self) -> None:
-        self._hooks = sys.get_asyncgen_hooks()
-        self._loop = loop = events._get_running_loop()  # noqa: SLF001 - there for implementations of loops
-        self._task: asyncio.Task[Any] | None = None
-        if loop is not None:
-            self._task = asyncio.current_task(loop)
-            if self._task is not None:
-                _leave_task(loop, self._task)
-            events._set_running_loop(None)  # noqa: SLF001 - likewise
-        sys.set_asyncgen_hooks(None, None)
-
-    def back(self) -> None:
-        """Make the loop that was put aside the running one again."""
-        sys.set_asyncgen_hooks(*self._hooks)
-        if self._loop is not None:
-            events._set_running_loop(self._loop)  # noqa: SLF001 - as above
-            if self._task is not None:
-                _enter_task(self._loop, self._task)
-
-
-# Public in spirit (every loop's tasks call them), though asyncio names them with an underscore
-_leave_task: Callable[[Any, Any], None] = asyncio.tasks._leave_task  # noqa: SLF001
-_enter_task: Callable[[Any, Any], None] = asyncio.tasks._enter_task  # noqa: SLF001
-
-
-@contextmanager
-def aside() -> Iterator[None]:
-    """Inside, no loop is running in this thread."""
-    outer = Aside()
-    try:
-        yield
-    finally:
-        outer.back()
 
 
 class _Timer(asyncio.TimerHandle):

@@ -20,7 +20,8 @@ from typing import Any, Self, TypeVar, TypeVarTuple, Unpack
 import anyio
 
 from esm_emulator.clocks import handlers
-from esm_emulator.clocks.loop import VirtualLoop, aside
+from esm_emulator.clocks.aside import aside
+from esm_emulator.clocks.loop import VirtualLoop
 from esm_emulator.clocks.watchdog import watch
 from esm_emulator.errors import UsageError
 
