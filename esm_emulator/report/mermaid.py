@@ -6,6 +6,7 @@ execution environment and poller, and the text says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -114,7 +115,7 @@ def _summary(facts: list[Fact], steps: int) -> str:
     told = ", ".join(f"{count:,} {name}" for name, count in sorted(outcomes.items()))
     lines = [
         "gantt",
-        f"  title {len(data['messages']):,} messages ({told})",
+        f"  title A summary, too large for a sequence: {len(data['messages']):,} messages ({told})",
         "  dateFormat x",
         "  axisFormat %H:%M:%S",
         f"  %% A summary: {steps:,} steps are too many for a sequence, of which {STEPS} can be read.",
@@ -160,4 +161,4 @@ def _listed(names: list[str]) -> str:
 def _plain(text: str) -> str:
     """Text that means nothing to Mermaid: one line, without what ends a statement or begins a comment or markup."""
     safe = " ".join(text.split())
-    return "".join(" " if character in ';#<>{}%\\`"' else character for character in safe)
+    return re.sub(r"\bend\b", "End", "".join(" " if character in ';#<>{}%\\`"' else character for character in safe))

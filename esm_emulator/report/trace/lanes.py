@@ -68,7 +68,8 @@ class _Invocation:
     function: str
     request_id: str
     started_at: int
-    environment: int | None = None
+    environment: str | None = None
+    lane: int = 0
     ended_at: int | None = None
     outcome: str | None = None
     error: str | None = None
@@ -82,7 +83,7 @@ class _Invocation:
             self.function,
             self.request_id,
             self.started_at,
-            self.environment,
+            self.lane,
             self.ended_at,
             self.outcome,
             self.error,
@@ -144,7 +145,7 @@ class Lanes:
 
     def to_json(self) -> dict[str, Any]:
         """Names of the lanes, and what is in them."""
-        self._place_the_rest()
+        self._place()
         return {
             "pollers": list(self._pollers),
             "environments": [list(key) for key in self._environments],
@@ -185,8 +186,7 @@ class Lanes:
         invocation.ended_at, invocation.outcome = at, fact.outcome
         if fact.error_type or fact.error_message:
             invocation.error = ": ".join(text for text in (fact.error_type, fact.error_message) if text)
-        if fact.environment is not None:
-            invocation.environment = self._environment(fact.function, fact.environment)
+        invocation.environment = fact.environment
 
     def _judged(self, fact: ResponseJudged, messages: list[int]) -> None:
         number = self._by_request.get(fact.request_id)
@@ -210,17 +210,19 @@ class Lanes:
     def _environment(self, function: str, name: str) -> int:
         return self._environments.setdefault((function, name), len(self._environments))
 
-    def _place_the_rest(self) -> None:
-        """Invocations of which no environment is known get lanes of their own, as few as do."""
-        busy: dict[str, list[float]] = {}
-        for invocation in self._invocations:
-            if invocation.environment is not None:
-                continue
-            lanes = busy.setdefault(invocation.function, [])
+    def _place(self) -> None:
+        """Give each invocation a lane: its environment's, and one more of the same name for each that overlaps.
+
+        An environment runs one at a time, but functions that run inside this process share one; and of an invocation
+        that has not ended none is known, so that it gets a lane by its function's name.
+        """
+        busy: dict[tuple[str, str], list[float]] = {}
+        for invocation in sorted(self._invocations, key=lambda one: one.started_at):
+            key = (invocation.function, invocation.environment or invocation.function)
+            lanes = busy.setdefault(key, [])
             free = next((place for place, until in enumerate(lanes) if until <= invocation.started_at), len(lanes))
-            end = float("inf") if invocation.ended_at is None else invocation.ended_at
-            lanes[free : free + 1] = [end]
-            invocation.environment = self._environment(invocation.function, f"{invocation.function} · {free + 1}")
+            lanes[free : free + 1] = [float("inf") if invocation.ended_at is None else invocation.ended_at]
+            invocation.lane = self._environment(key[0], f"{key[1]} · {free + 1}" if free else key[1])
 
 
 def _mark(fact: Fact) -> str:
