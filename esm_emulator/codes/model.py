@@ -62,8 +62,8 @@ def aws(page: str) -> str:
 class Code:
     """One code. The texts are sentences; ``clauses`` name the rules behind it, ``source`` is AWS's own page.
 
-    ``scenario`` is the minimal scenario that shows it, a file under ``scenarios/`` (codes of a run); ``example`` the
-    least configuration that shows it (codes of a check), in ``esm.yaml``'s form.
+    ``scenario`` is the minimal scenario that shows it, a file under ``scenarios/`` (codes of a run); what shows a code
+    of a check is in :mod:`esm_emulator.codes.examples`.
     """
 
     id: str
@@ -74,7 +74,6 @@ class Code:
     source: str
     clauses: tuple[str, ...] = ()
     scenario: str | None = None
-    example: str | None = None
 
     @property
     def kind(self) -> str:

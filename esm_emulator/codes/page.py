@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from esm_emulator.codes import CODES, KINDS, Code
+from esm_emulator.codes.examples import EXAMPLES
 
 __all__ = ["index", "page", "text"]
 
@@ -41,8 +42,8 @@ def page(code: Code, scenario: str | None = None) -> str:
         command = f"```console\n$ esm replay scenarios/{code.scenario}\n```"
         shown = f"`scenarios/{code.scenario}`, with the least change that mends it as its variant `fixed`:"
         parts.append(f"## The least that shows it\n\n{shown}\n\n{command}\n\n```yaml\n{scenario.strip()}\n```")
-    elif code.example:
-        parts.append(f"## The least that shows it\n\n{code.example.strip()}")
+    elif code.id in EXAMPLES:
+        parts.append(f"## The least that shows it\n\n{EXAMPLES[code.id]}")
     clauses = f" Clauses: {', '.join(f'`{clause}`' for clause in code.clauses)}." if code.clauses else ""
     parts.append(f"## Source\n\n[AWS]({code.source}).{clauses}")
     return "\n\n".join(parts) + "\n"

@@ -49,7 +49,8 @@ def slow_ramp(run: Run) -> Iterator[Diagnosis]:
         summary = (
             f"{len(late)} of {counted(len(stays), 'message')} waited {rounded(LONG_MS)} or more, the longest "
             f"{rounded(longest)}, while {mapping} went from {counts[0]} to {max(counts)} pollers, about {pace:.0f} "
-            f"more a minute. The last was received {rounded(ended - begin)} after the start, without an error or a throttle."
+            f"more a minute. The last was received {rounded(ended - begin)} after the start, without an error or a "
+            "throttle."
         )
         yield diagnosis("D181", mapping, late, summary, [changes[0][0], *(index for index, _ in rises)])
 
