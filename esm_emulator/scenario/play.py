@@ -20,8 +20,8 @@ import anyio
 from esm_emulator.clocks import virtual
 from esm_emulator.clocks.real import RealClock
 from esm_emulator.emulation import Emulation, Plan
-from esm_emulator.errors import ConfigError, SqsError, UsageError
-from esm_emulator.journal import Journal
+from esm_emulator.errors import ConfigError, HandlerImportError, SqsError, UsageError
+from esm_emulator.journal import EnvironmentStarted, Fact, Journal
 from esm_emulator.scenario.behavior import rules_of
 from esm_emulator.scenario.file import Case
 from esm_emulator.scenario.schema import StepModel
@@ -32,6 +32,14 @@ __all__ = ["DEFAULT_WATCHDOG_S", "Played", "play"]
 DEFAULT_WATCHDOG_S = 60.0
 # A journal grows by objects that stay: looking through all of them again and again would be most of a long play
 COLLECT = (50_000, 50, 1_000)
+
+NOT_LOADED = {
+    "Runtime.BuiltInModuleConflict",
+    "Runtime.HandlerNotFound",
+    "Runtime.ImportModuleError",
+    "Runtime.MalformedHandlerName",
+    "Runtime.UserCodeSyntaxError",
+}
 
 Act = tuple[int, Callable[[], None]]
 """Something that the scenario does, and when: milliseconds after the start."""
@@ -91,23 +99,35 @@ class _Stage:
             clock,
             clock_name=clock_name,
         )
+        self._not_loaded: EnvironmentStarted | None = None
+        self.emulation.journal.subscribe(self._read)
         self._start = clock.now()
         self._until = case.model.stop.after if until_ms is None else min(until_ms, case.model.stop.after)
 
     async def run(self) -> str:
         """Play, and say why it stopped."""
         emulation = self.emulation
-        stop = self.case.model.stop
         reason = "after"
         async with emulation.running():
             with anyio.move_on_after(self._until / 1_000):
                 await self._acts()
-                if stop.when == "never":
-                    await anyio.sleep_forever()
-                await emulation.until_idle(drained=stop.when == "drained")
-                reason = stop.when
+                await emulation.until(self._is_over)
+                reason = self.case.model.stop.when
             emulation.finished(reason)
+        if self._not_loaded is not None:
+            raise HandlerImportError(f"{self._not_loaded.function}: {self._not_loaded.error_message}")
         return reason
+
+    def _is_over(self) -> bool:
+        when = self.case.model.stop.when
+        if self._not_loaded is not None:
+            return True
+        return when != "never" and self.emulation.is_idle(drained=when == "drained")
+
+    def _read(self, fact: Fact) -> None:
+        """A handler that cannot be loaded is no behavior to play, but a mistake in the file (RUN-16)."""
+        if isinstance(fact, EnvironmentStarted) and fact.error_type in NOT_LOADED:
+            self._not_loaded = fact
 
     async def _acts(self) -> None:
         """Everything that the scenario does, each at its time: steps of the timeline before sends of the same time."""
@@ -115,6 +135,8 @@ class _Stage:
             wait = self._start + at - self.emulation.clock.now()
             if wait > 0:
                 await self.emulation.clock.sleep(wait)
+            if self._not_loaded is not None:
+                return
             act()
 
     def _sends(self) -> Iterator[Act]:
