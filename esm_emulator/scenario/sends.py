@@ -80,9 +80,9 @@ def _entry(index: int, entry: SendModel, before: int, labels: _Labels, folder: F
     total = _count(entry, folder)
     for count in range(total):
         item = entry if entry.messages is None else entry.messages[count]
-        message = _message(item, entry, count + 1)
-        label = labels.of(_text(item.label or entry.label, count + 1), message.body, before + count + 1)
-        yield Sending(_at(entry, count, total), index, entry.to, replace(message, label=label))
+        body = _body(item, count + 1)
+        label = labels.of(_text(item.label or entry.label, count + 1), body, before + count + 1)
+        yield Sending(_at(entry, count, total), index, entry.to, _message(item, entry, count + 1, body, label))
 
 
 def _at(entry: SendModel, count: int, total: int) -> int:
@@ -95,16 +95,21 @@ def _at(entry: SendModel, count: int, total: int) -> int:
     return entry.at
 
 
-def _message(item: OneMessage, entry: SendModel, index: int) -> NewMessage:
+def _body(item: OneMessage, index: int) -> str:
     body = fill(item.body, index)
+    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _message(item: OneMessage, entry: SendModel, index: int, body: str, label: str) -> NewMessage:
     attributes = item.attributes if item.attributes is not None else entry.attributes
     delay = item.delay if item.delay is not None else entry.delay
     return NewMessage(
-        body=body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        body=body,
         attributes={name: _attribute(name, value) for name, value in (attributes or {}).items()},
         group=_text(item.group if item.group is not None else entry.group, index),
         dedup=_text(item.dedup if item.dedup is not None else entry.dedup, index),
         delay_ms=delay,
+        label=label,
     )
 
 
