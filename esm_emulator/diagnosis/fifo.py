@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import accumulate, islice
 
 from esm_emulator.diagnosis.finding import Diagnosis, Rule, counted, diagnosis, name, names, rounded, unique
-from esm_emulator.diagnosis.run import Batch, Run, Stay
+from esm_emulator.diagnosis.run import Run
+from esm_emulator.diagnosis.stays import Batch, Stay
 from esm_emulator.durations import show_duration
 
 __all__ = ["RULES"]

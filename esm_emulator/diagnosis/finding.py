@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from esm_emulator.codes import CODES
-from esm_emulator.diagnosis.run import Run, Stay
+from esm_emulator.diagnosis.run import Run
+from esm_emulator.diagnosis.stays import Stay
 from esm_emulator.durations import show_duration
 from esm_emulator.report.messages import Messages
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from esm_emulator.diagnosis.finding import Diagnosis, Rule, counted, diagnosis, name, names, rounded, unique
-from esm_emulator.diagnosis.run import Run, Stay
+from esm_emulator.diagnosis.run import Run
+from esm_emulator.diagnosis.stays import Stay
 from esm_emulator.diagnosis.throttling import RECURSION
 from esm_emulator.durations import show_duration
 from esm_emulator.journal import MessageExpired, PropertySet

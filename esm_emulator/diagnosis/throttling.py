@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from esm_emulator.diagnosis.finding import Diagnosis, Rule, counted, diagnosis, names
-from esm_emulator.diagnosis.run import Batch, Run, Stay
+from esm_emulator.diagnosis.run import Run
+from esm_emulator.diagnosis.stays import Batch, Stay
 
 __all__ = ["RECURSION", "RULES", "starved"]
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from esm_emulator.diagnosis.finding import Diagnosis, Rule, counted, diagnosis, names, rounded, unique
-from esm_emulator.diagnosis.run import Batch, Receive, Run, Stay
+from esm_emulator.diagnosis.run import Run
+from esm_emulator.diagnosis.stays import Batch, Receive, Stay
 from esm_emulator.diagnosis.throttling import starved
 from esm_emulator.durations import show_duration
 from esm_emulator.journal import DeleteFailed
