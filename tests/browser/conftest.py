@@ -121,10 +121,9 @@ class Browser:
 
 
 def _driver(driver: str, folder: Path) -> tuple[subprocess.Popen, int]:
-    log = (folder / "chromedriver.log").open("wb")
-    process = subprocess.Popen(
-        [driver, "--port=0"], stdout=log, stderr=subprocess.STDOUT, env=os.environ | {"HOME": str(folder)}
-    )
+    with (folder / "chromedriver.log").open("wb") as log:
+        home = os.environ | {"HOME": str(folder)}
+        process = subprocess.Popen([driver, "--port=0"], stdout=log, stderr=subprocess.STDOUT, env=home)
     give_up = time.monotonic() + PATIENCE_S
     while time.monotonic() < give_up:
         text = (folder / "chromedriver.log").read_text()
