@@ -106,6 +106,12 @@ def test_a_part_imports_only_what_it_may_know(path: Path) -> None:
     assert not beyond, f"{name_of(path)} must not know {', '.join(sorted(beyond))}"
 
 
+def test_the_page_on_architecture_has_every_part() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = "".join(line for line in page.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`(\w+)`", table)) >= PARTS - {"", "__main__"}
+
+
 def test_what_ties_the_parts_together_knows_nobody_above_it() -> None:
     for path in modules():
         if part_of(name_of(path)) in TIES:
