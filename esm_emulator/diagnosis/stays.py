@@ -1,4 +1,4 @@
-"""What the index of a run is made of: stays of messages in queues, their receives, and the batches that they were in."""
+"""What a run's index is made of: stays of messages in queues, their receives, and the batches they were in."""
 
 from __future__ import annotations
 
