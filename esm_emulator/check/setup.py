@@ -108,10 +108,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Messages that are known beforehand, by the logical id of their queue: texts of bodies, and group ids."""
+    """What is known beforehand of messages and of the work on them.
+
+    ``bodies`` are texts and ``groups`` all group ids, by the logical id of their queue. ``each_ms`` is how long a
+    function takes for each message, by its logical id.
+    """
 
     bodies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     groups: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    each_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

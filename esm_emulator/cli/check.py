@@ -179,7 +179,9 @@ class _Output:
             if not accepted:
                 message = f"{finding.subject}: {finding.summary} {finding.fix}"
                 level = _GITHUB[finding.kind]
-                print(annotation(level, finding.file, finding.line, finding.column, title=finding.code, message=message))
+                print(
+                    annotation(level, finding.file, finding.line, finding.column, title=finding.code, message=message)
+                )
 
     def text(self, shown: Sequence[tuple[Finding, bool]]) -> None:
         """A line for each finding, how to mend it, and a sum; then what could not be checked."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from esm_emulator.check import Finding, Setup, Traffic, check, in_order, of_problems, of_refusals, of_warnings
+from esm_emulator.durations import duration_ms
 from esm_emulator.errors import ConfigError, EsmError, Problem, RefusedByAws, UsageError
 from esm_emulator.mapping.filter import creation_rules
 from esm_emulator.profiles import PROFILES
@@ -196,7 +197,22 @@ def _traffic(data: Mapping[str, Any], resources: Resources) -> Traffic:
     return Traffic(
         {queue: tuple(found) for queue, found in bodies.items()},
         {queue: frozenset(found) for queue, found in groups.items() if queue not in unsure},
+        dict(_work(data)),
     )
+
+
+def _work(data: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """How long functions take for each message (ms), where every rule of their behavior says so."""
+    behavior = data.get("behavior")
+    for id_, rules in behavior.items() if isinstance(behavior, Mapping) else ():
+        takes = [rule.get("takes") if isinstance(rule, Mapping) else None for rule in rules or ()]
+        each = [item.get("each") for item in takes if isinstance(item, Mapping)]
+        try:
+            times = [duration_ms(item) for item in each if item is not None]
+        except (ValueError, TypeError):
+            continue  # told by whoever loads the scenario
+        if times and len(times) == len(takes):
+            yield str(id_), min(times)
 
 
 def _drift(data: Mapping[str, Any], resources: Resources, source: Any) -> Iterator[Finding]:
