@@ -103,7 +103,14 @@ def command(
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
     cases = _chosen(_load(paths), words)
-    options = Options(until_ms=until, watchdog_s=watchdog, journal=journal, trace=trace, redact=redact)
+    options = Options(
+        until_ms=until,
+        watchdog_s=watchdog,
+        journal=journal,
+        trace=trace,
+        redact=redact,
+        digest=check_determinism,
+    )
     tasks = [
         (case, replace(options, seed=chosen)) for case in cases for chosen in (seeds if seeds is not None else [seed])
     ]

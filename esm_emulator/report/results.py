@@ -28,7 +28,7 @@ class FailedExpectation:
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
-    """One case and one seed, played and judged. ``digest`` is of the journal's lines."""
+    """One case and one seed, played and judged. ``digest`` is of the journal's lines, or empty."""
 
     id: str
     scenario: str

@@ -21,7 +21,7 @@ STORIES = 3  # told under one failure
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to play. ``journal`` is a folder for JSON lines, ``trace`` one for HTML pages."""
+    """How to play. ``journal`` is a folder for JSON lines, ``trace`` one for HTML pages; ``digest`` asks for one."""
 
     seed: int | None = None
     until_ms: int | None = None
@@ -29,6 +29,7 @@ class Options:
     journal: FilePath | None = None
     trace: FilePath | None = None
     redact: bool = False
+    digest: bool = False
 
 
 def replay(case: Case, options: Options) -> CaseResult:
@@ -68,7 +69,7 @@ def replay(case: Case, options: Options) -> CaseResult:
         messages=tuple(message.to_json() for message in outcome.messages),
         diagnoses=tuple(diagnosis.to_json(outcome.messages) for diagnosis in diagnoses),
         warnings=tuple(finding.to_json() for finding in warnings),
-        digest=_digest(played),
+        digest=_digest(played) if options.digest else "",
     )
 
 
