@@ -25,7 +25,8 @@ __all__ = ["GENERATED", "main", "page_with"]
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
-from _codes import code_pages  # noqa: E402 - this folder is no package
+from _approaches import approaches_table  # noqa: E402 - this folder is no package
+from _codes import code_pages  # noqa: E402
 from _fidelity import fidelity_table  # noqa: E402
 from _properties import property_tables  # noqa: E402
 
@@ -207,6 +208,7 @@ GENERATED: dict[str, dict[str, Callable[[], str]]] = {
     "errors.md": {"errors": error_table},
     "configuration.md": {"properties": property_tables},
     "fidelity.md": {"clauses": fidelity_table},
+    "scaling.md": {"approaches": approaches_table},
 }
 
 
