@@ -62,6 +62,8 @@ def _variables(_context: click.Context, _parameter: click.Parameter, values: tup
 @click.option("--send", metavar="FILE|-", help="Send the JSON lines of a file, or of standard input, at the start.")
 @click.option("--until-idle", is_flag=True, help="End when everything is done; exit 1 if a message was not handled.")
 @click.option("--event-log", type=_FILE, metavar="FILE", help="Write everything that happens as JSON lines.")
+@click.option("--trace", type=_FILE, metavar="FILE", help="At the end write the run as one HTML page.")
+@click.option("--redact", is_flag=True, help="Leave message bodies out of the trace.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
@@ -96,6 +98,8 @@ def command(settings: Settings, /, config: Path | None, send: str | None, **give
         as_object=given["as_object"],
         event_log=given["event_log"],
         metrics_port=given["metrics_port"],
+        trace=given["trace"],
+        redact=given["redact"],
         warnings=warnings,
     )
     return run(settings, wanted, showing)
@@ -111,6 +115,8 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
     from esm_emulator.service.service import Wanted  # noqa: PLC0415
     from esm_emulator.templates import load  # noqa: PLC0415
 
+    if given["redact"] and not given["trace"]:
+        raise UsageError("--redact leaves bodies out of the trace; give --trace FILE too")
     if config is None and not given["handler"]:
         raise UsageError(
             "there is nothing to run: name a handler (esm run --handler app.handler) or a file (esm run esm.yaml)"
@@ -149,7 +155,7 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
         until_idle=given["until_idle"],
         port=given["port"],
         reload=given["reload"],
-        not_watched=[given["event_log"]] if given["event_log"] else [],
+        not_watched=[file for file in (given["event_log"], given["trace"]) if file],
     )
     return wanted, [str(warning) for warning in loaded.warnings] if loaded else []
 

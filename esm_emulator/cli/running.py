@@ -36,6 +36,8 @@ class Showing:
     as_object: bool = False
     event_log: Path | None = None
     metrics_port: int | None = None
+    trace: Path | None = None
+    redact: bool = False
     warnings: Sequence[str] = ()
 
 
@@ -55,6 +57,8 @@ def run(settings: Settings, wanted: Wanted, showing: Showing) -> int:
         stack.enter_context(JournalLogger(teller.heard_from(service.journal), settings, teller.stream))
         ended = anyio.run(service.run)
     teller.stream = sys.stderr
+    if showing.trace is not None:
+        _write_trace(service, showing.trace, redact=showing.redact)
     if ended.at_once:
         teller.stopped_at_once()
         return INTERRUPTED
@@ -91,6 +95,19 @@ def _metrics(service: Service, port: int) -> AbstractContextManager[str]:
 
 
 # --- the end ------------------------------------------------------------------------------------------------
+
+
+def _write_trace(service: Service, path: Path, *, redact: bool) -> None:
+    """The facts that are kept as a page. A run that ended well is not spoiled by a file that cannot be written."""
+    from esm_emulator.report.trace import trace  # noqa: PLC0415 - only who asks for a trace pays for it
+
+    facts = list(service.journal)
+    try:
+        path.write_text(trace(facts, diagnose(facts), redact=redact), encoding="utf-8")
+    except OSError as error:
+        click.echo(f"Warning: --trace {path} cannot be written: {error.strerror}", err=True)
+    else:
+        click.echo(f"Trace: {path}", err=True)
 
 
 def _summary(service: Service, ended: Ended, showing: Showing, log: EventLog | None) -> summary.Summary:

@@ -38,6 +38,10 @@ class TestPage:
     def test_a_text_that_looks_like_a_place_holder_is_left_alone(self):
         assert data_of(trace(one("/*script*/ /*data*/ /*style*/")))["messages"][0][2] == "/*script*/ /*data*/ /*style*/"
 
+    def test_half_a_character_can_be_written(self):
+        """JSON of a client may carry a lone surrogate."""
+        assert data_of(trace(one("\ud83d")).encode().decode())["messages"][0][2] == "\ud83d"
+
     def test_it_is_one_file_that_asks_for_nothing(self):
         """No network, no library; under 300 kB."""
         page = trace(one())

@@ -7,6 +7,7 @@ The page is one file that needs nothing else: no network, no library. Its data s
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Any
@@ -15,6 +16,8 @@ from esm_emulator.journal import Fact
 from esm_emulator.report.trace.model import Cause, model
 
 __all__ = ["embedded", "page", "trace"]
+
+_LONE = re.compile("[\ud800-\udfff]")  # half of a character, which no file can hold; its escape can
 
 
 def trace(
@@ -43,4 +46,5 @@ def page(data: dict[str, Any]) -> str:
 def embedded(data: object) -> str:
     """JSON that can stand in a ``script`` element, whatever texts are in it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = _LONE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")

@@ -1,0 +1,46 @@
+"""``esm run --trace``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.esm_command import esm
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text("def good(event, context):\n    return None\n")
+    (tmp_path / "messages.jsonl").write_text('"s3cr3t"\n')
+    return tmp_path
+
+
+def run(folder: Path, *more: str):
+    return esm(folder, "run", "--handler", "app.good", "--send", "messages.jsonl", "--until-idle", *more)
+
+
+def test_the_run_is_written_as_a_page(folder: Path) -> None:
+    done = run(folder, "--trace", "run.html")
+    assert done.returncode == 0, done.stderr
+    assert "Trace: run.html" in done.stderr
+    assert "s3cr3t" in (folder / "run.html").read_text(encoding="utf-8")
+
+
+def test_redacted_it_has_no_bodies(folder: Path) -> None:
+    run(folder, "--trace", "run.html", "--redact")
+    assert "s3cr3t" not in (folder / "run.html").read_text(encoding="utf-8")
+
+
+def test_a_page_that_cannot_be_written_is_told_and_spoils_nothing(folder: Path) -> None:
+    done = run(folder, "--trace", "missing/run.html")
+    assert done.returncode == 0
+    assert "Warning: --trace missing/run.html cannot be written" in done.stderr
+
+
+def test_redact_without_a_trace_is_a_mistake(folder: Path) -> None:
+    done = run(folder, "--redact")
+    assert done.returncode == 2
+    assert "--trace" in done.stderr
