@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "filter": ("esm_emulator.cli.filter", "Show which messages a filter would deliver and which delete."),
     "story": ("esm_emulator.cli.story", "Tell one message's life from a journal."),
     "schema": ("esm_emulator.cli.schema", "Print the JSON Schema of a configuration or a scenario."),
+    "init": ("esm_emulator.cli.init", "Begin a small project: handler, esm.yaml, scenario, test."),
 }
 
 

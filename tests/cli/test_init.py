@@ -1,0 +1,52 @@
+"""``esm init``: a project that passes as it stands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.esm_command import environment, esm
+
+from esm_emulator.cli.init import FILES
+
+
+@pytest.mark.slow
+def test_the_project_passes_as_it_stands(tmp_path: Path) -> None:
+    """`esm init demo && cd demo && esm replay . && pytest` passes: two cases of a scenario and two tests."""
+    made = esm(tmp_path, "init", "demo")
+    assert made.returncode == 0, made.stderr
+    assert {path.name for path in (tmp_path / "demo").iterdir()} == set(FILES)
+    replayed = esm(tmp_path / "demo", "replay", ".")
+    assert (replayed.returncode, replayed.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed"), replayed.stdout
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"],
+        cwd=tmp_path / "demo",
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "4 passed" in tested.stdout, tested.stdout
+    assert tested.returncode == 0
+
+
+@pytest.mark.slow
+def test_the_project_has_no_risk_that_is_known(tmp_path: Path) -> None:
+    """What the project shows is what the static checks would advise."""
+    esm(tmp_path, "init")
+    shown = esm(tmp_path, "replay", ".", "--json", "-k", "one-bad-order")
+    assert '"warnings": []' in shown.stdout
+
+
+@pytest.mark.slow
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    """A file that is there already is left as it is, and so is the whole folder."""
+    (tmp_path / "app.py").write_text("mine")
+    refused = esm(tmp_path, "init", ".")
+    assert refused.returncode == 2
+    assert refused.stderr == "Error: .: app.py would be written over; name another folder, or move them away\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["app.py"]
+    assert (tmp_path / "app.py").read_text() == "mine"
