@@ -1,8 +1,11 @@
-"""What loading told, as findings: what AWS refuses, what makes no sense, and what could not be looked at."""
+"""What loading told, as findings: what AWS refuses, what makes no sense, and what could not be looked at.
+
+``ids`` are the logical ids that there are, since those of a Terraform state have dots.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from esm_emulator.check.setup import Finding
 from esm_emulator.codes import CODES
@@ -30,32 +33,33 @@ _DEPLOYED = ("; left at its default", "is left out", "; taken to hold", "its res
 """How sentences end that tell of a value which only a deployment has."""
 
 
-def of_refusals(problems: Iterable[Problem]) -> Iterator[Finding]:
+def of_refusals(problems: Iterable[Problem], ids: Collection[str] = ()) -> Iterator[Finding]:
     """What AWS refuses, each under the code of its clause."""
     for problem in problems:
-        yield _finding(_BY_CLAUSE.get(problem.clause, REFUSAL), problem)
+        yield _finding(_BY_CLAUSE.get(problem.clause, REFUSAL), problem, ids)
 
 
-def of_problems(problems: Iterable[Problem]) -> Iterator[Finding]:
+def of_problems(problems: Iterable[Problem], ids: Collection[str] = ()) -> Iterator[Finding]:
     """What keeps a file from loading."""
     for problem in problems:
-        yield _finding(NONSENSE, problem)
+        yield _finding(NONSENSE, problem, ids)
 
 
-def of_warnings(problems: Iterable[Problem]) -> Iterator[Finding]:
+def of_warnings(problems: Iterable[Problem], ids: Collection[str] = ()) -> Iterator[Finding]:
     """What was passed over."""
     for problem in problems:
         if problem.message.endswith(_DEPLOYED):
-            yield _finding(UNRESOLVED, problem)
+            yield _finding(UNRESOLVED, problem, ids)
         elif problem.message.startswith("unknown key"):
-            yield _finding(UNKNOWN, problem)
+            yield _finding(UNKNOWN, problem, ids)
         else:
-            yield _finding(PASSED_OVER, problem)
+            yield _finding(PASSED_OVER, problem, ids)
 
 
-def _finding(code: str, problem: Problem) -> Finding:
+def _finding(code: str, problem: Problem, ids: Collection[str]) -> Finding:
     told = CODES[code]
-    subject = problem.path.partition(".")[0]
+    near = [id_ for id_ in ids if f"{problem.path}.".startswith(f"{id_}.")]
+    subject = max(near, key=len, default=problem.path.partition(".")[0])
     return Finding(
         code, subject, problem.message, told.fix, told.source, problem.file, problem.line, problem.column, problem.path
     )

@@ -53,14 +53,28 @@ def _dead_letter_queues(setup: Setup) -> Iterator[tuple[Queue, Queue]]:
 
 def few_receives(setup: Setup) -> Iterator[Hit]:
     """W207: throttles use up receives too."""
-    for queue, policy in _policies(setup):
-        if policy.maximum is not None and policy.maximum < ENOUGH_RECEIVES:
+    for queue in setup.sources:
+        maximum = _maximum(setup, queue)
+        if maximum is not None and maximum < ENOUGH_RECEIVES:
+            receives = "its first receive" if maximum == 1 else f"{maximum} receives"
             yield Hit(
                 queue.id,
                 ("RedrivePolicy", "maxReceiveCount"),
-                f"maxReceiveCount {policy.maximum}: a message is dead-lettered after {policy.maximum} receives, "
-                "and batches that were throttled count.",
+                f"maxReceiveCount {maximum}: a message is dead-lettered after {receives}, and batches that were "
+                "throttled count.",
             )
+
+
+def _maximum(setup: Setup, queue: Queue) -> int | None:
+    """maxReceiveCount, also where the dead-letter queue beside it is known only to a deployment."""
+    if setup.knows(queue.id, "RedrivePolicy"):
+        policy = _policy(setup, queue)
+        return policy.maximum if policy else None
+    block = (setup.blocks or {}).get(queue.id)
+    properties = block.get("Properties") if isinstance(block, Mapping) else None
+    written = properties.get("RedrivePolicy") if isinstance(properties, Mapping) else None
+    count = written.get("maxReceiveCount") if isinstance(written, Mapping) else None
+    return int(str(count)) if str(count).isdigit() else None
 
 
 def no_dead_letter_queue(setup: Setup) -> Iterator[Hit]:

@@ -196,7 +196,11 @@ class Setup:
         declared = self.resources.declared.get(hit.subject)
         if declared is None:
             return "", 0, 0, path
-        written = bool(hit.path) and (hit.path[0] in declared.properties or (hit.path[0],) in declared.origin.moved)
+        written = bool(hit.path) and (
+            hit.path[0] in declared.properties
+            or hit.path[0] in declared.told
+            or (hit.path[0],) in declared.origin.moved
+        )
         problem = declared.origin.problem("", hit.path if written else (), key=not written)
         return problem.file, problem.line, problem.column, path
 

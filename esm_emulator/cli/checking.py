@@ -110,9 +110,10 @@ def _checked(documents: Sequence[Document], parts: Sequence[_Part]) -> Checked:
 def _findings(part: _Part) -> Iterator[Finding]:
     found = part.loaded.found
     assert found is not None
-    yield from of_problems(found.problems)
-    yield from of_refusals(found.refused)
-    yield from of_warnings(part.loaded.warnings)
+    ids = tuple(part.setup.resources.declared)
+    yield from of_problems(found.problems, ids)
+    yield from of_refusals(found.refused, ids)
+    yield from of_warnings(part.loaded.warnings, ids)
     unsure = {(problem.file, problem.line, problem.column) for problem in part.loaded.warnings}
     yield from check(
         replace(

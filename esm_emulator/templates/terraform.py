@@ -1,16 +1,17 @@
 """What ``terraform show -json`` prints of a state or a plan, as resources.
 
 Of a state everything is deployed: AWS has taken it, so that no rule of creation is applied, and a value that AWS would
-not take today has drifted. To a plan the rules are applied. Ids are Terraform's addresses. Only queues, functions and mappings are read; a mapping
-whose queue or function is not in the state is left out with a warning.
+not take today has drifted. To a plan the rules are applied. Ids are Terraform's addresses. Only queues, functions and
+mappings are read; a mapping whose queue or function is not in the state is left out with a warning. Where the code of
+a function is, a state does not tell.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -19,7 +20,7 @@ from esm_emulator.resources import Resources
 from esm_emulator.resources.declared import FUNCTION, MAPPING, QUEUE, Declared, Origin, Spot
 from esm_emulator.resources.models import ACCOUNT, REGION
 from esm_emulator.templates import Loaded
-from esm_emulator.yaml_source import Document, Path
+from esm_emulator.yaml_source import Document, Path, dotted
 
 __all__ = ["examine_state", "is_state"]
 
@@ -42,7 +43,6 @@ _QUEUE = {
 }
 _FUNCTION = {
     "function_name": "FunctionName",
-    "handler": "Handler",
     "runtime": "Runtime",
     "timeout": "Timeout",
     "memory_size": "MemorySize",
@@ -92,9 +92,26 @@ def examine_state(document: Document) -> Loaded:
     state = _State(document, region, account)
     for block in blocks:
         state.add(block)
-    found = Resources.examine(state.finished(), region=region, account=account, only=_rules_for(document.data))
+    examined = Resources.examine(state.finished(), region=region, account=account, only=_rules_for(document.data))
+    found = replace(
+        examined,
+        problems=_named(examined.problems, blocks),
+        refused=_named(examined.refused, blocks),
+        warnings=_named(examined.warnings, blocks),
+    )
     warnings = sorted((*state.warnings, *found.warnings), key=lambda problem: (problem.line, problem.column))
     return Loaded(found.resources, tuple(warnings), document, (document,), found)
+
+
+def _named(problems: Iterable[Problem], blocks: Iterable[_Block]) -> tuple[Problem, ...]:
+    """Problems by addresses: ``aws_sqs_queue.orders.delay_seconds`` instead of where that is in the document."""
+    ways = {dotted(block.path): block.address for block in blocks}
+    made: list[Problem] = []
+    for problem in problems:
+        way = next((way for way in ways if f"{problem.path}.".startswith(f"{way}.")), None)
+        rest = problem.path[len(way) :].removeprefix(".values") if way else ""
+        made.append(replace(problem, path=ways[way] + rest) if way else problem)
+    return tuple(made)
 
 
 def _rules_for(data: Mapping[str, Any]) -> frozenset[str] | None:
