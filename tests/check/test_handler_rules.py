@@ -25,8 +25,14 @@ QUEUE_URL = "https://sqs.us-east-1.amazonaws.com/123456789012/Orders"
 
 
 def findings(
-    folder: Path, source: str, *, partial: bool = True, fifo: bool = False, handler: str = "app.handler", **function: Any
-) -> list[Finding]:  # fmt: skip
+    folder: Path,
+    source: str,
+    *,
+    partial: bool = True,
+    fifo: bool = False,
+    handler: str = "app.handler",
+    **function: Any,
+) -> list[Finding]:
     (folder / "app.py").write_text(dedent(source), encoding="utf-8")
     more = {"FunctionResponseTypes": ["ReportBatchItemFailures"]} if partial else {}
     resources = {
@@ -49,8 +55,11 @@ def body(text: str) -> str:
 
 
 def loop(text: str) -> str:
-    return body('failed = []\nfor record in event["Records"]:\n' + indent(dedent(text).strip("\n"), "    ")
-                + '\nreturn {"batchItemFailures": failed}')  # fmt: skip
+    return body(
+        'failed = []\nfor record in event["Records"]:\n'
+        + indent(dedent(text).strip("\n"), "    ")
+        + '\nreturn {"batchItemFailures": failed}'
+    )
 
 
 NEVER = [
@@ -165,9 +174,9 @@ def test_going_on_after_a_failure_is_told_on_fifo_alone(tmp_path: Path) -> None:
     "within",
     [
         "try:\n    work(record)\nexcept ValueError:\n    failed.append(1)\n    break",
-        "if failed:\n    failed.append(1)\n    continue\ntry:\n    work(record)\nexcept ValueError:\n    failed.append(1)",
+        "if failed:\n    continue\ntry:\n    work(record)\nexcept ValueError:\n    failed.append(1)",
         "try:\n    work(record)\nexcept ValueError:\n    log(1)",
-        'group = record["attributes"]["MessageGroupId"]\ntry:\n    work(group)\nexcept ValueError:\n    failed.append(1)',
+        'group = record["MessageGroupId"]\ntry:\n    work(group)\nexcept ValueError:\n    failed.append(1)',
     ],
 )
 def test_a_fifo_handler_that_stops_or_looks_at_groups_is_left_in_peace(tmp_path: Path, within: str) -> None:
@@ -257,7 +266,10 @@ def test_a_chain_that_leads_back_over_another_function_is_told(tmp_path: Path) -
             "Type": "AWS::Lambda::Function",
             "Properties": {"Handler": "app.handler", "Environment": variables},
         }
-        resources[f"Map{here}"] = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"EventSourceArn": f"Queue{here}", "FunctionName": here}}  # fmt: skip
+        resources[f"Map{here}"] = {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {"EventSourceArn": f"Queue{here}", "FunctionName": here},
+        }
     found = check(Setup(Resources.parse(resources, base_folder=tmp_path)))
     said = [item.summary for item in found if item.code == "ESM-W224"]
     assert len(said) == 2

@@ -83,7 +83,11 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"Orders.VisibilityTimeout": 64, "Trigger.MaximumBatchingWindowInSeconds": 5},
         {"Orders.VisibilityTimeout": 65, "Trigger.MaximumBatchingWindowInSeconds": 5},
     ),
-    ("W203", {"Orders.VisibilityTimeout": 60, "Trigger.MaximumBatchingWindowInSeconds": 1}, {"Orders.VisibilityTimeout": 59}),
+    (
+        "W203",
+        {"Orders.VisibilityTimeout": 60, "Trigger.MaximumBatchingWindowInSeconds": 1},
+        {"Orders.VisibilityTimeout": 59},
+    ),
     ("W206", {"Orders.VisibilityTimeout": 3_601}, {"Orders.VisibilityTimeout": 3_600}),
     (
         "W206",
@@ -157,7 +161,11 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("W220", {FILTER: filters({"messageAttributes": {"kind": ["a"]}})}, {FILTER: BODY}),
     ("W220", {FILTER: filters({"$or": [{"body": {"a": [1]}}, {"messageId": ["b"]}]})}, {FILTER: BODY}),
-    ("W221", {FILTER: filters({"body": {"file": [{"wildcard": "*.png"}]}})}, {FILTER: filters({"body": {"file": [{"suffix": ".png"}]}})}),
+    (
+        "W221",
+        {FILTER: filters({"body": {"file": [{"wildcard": "*.png"}]}})},
+        {FILTER: filters({"body": {"file": [{"suffix": ".png"}]}})},
+    ),
     (
         "W221",
         {FILTER: filters({"body": {"kind": [{"anything-but": {"prefix": "a"}}]}})},
@@ -186,7 +194,14 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         "E309",
         {
             "Trigger.EventSourceArn": "arn:aws:sqs:eu-west-1:123456789012:orders",
-            "Second": {**SECOND, "Properties": {**SECOND["Properties"], "FunctionName": "Worker", "EventSourceArn": "arn:aws:sqs:eu-west-2:1:b"}},
+            "Second": {
+                **SECOND,
+                "Properties": {
+                    **SECOND["Properties"],
+                    "FunctionName": "Worker",
+                    "EventSourceArn": "arn:aws:sqs:eu-west-2:1:b",
+                },
+            },
         },
         {"Trigger.EventSourceArn": "arn:aws:sqs:eu-west-1:123456789012:orders"},
     ),
@@ -196,7 +211,11 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"Trigger.BatchSize": 6_145, "Trigger.MaximumBatchingWindowInSeconds": 1},
         {"Trigger.BatchSize": 6_144, "Trigger.MaximumBatchingWindowInSeconds": 1},
     ),
-    ("I405", {"Trigger.ProvisionedPollerConfig": {"MinimumPollers": 2}, "Trigger.BatchSize": 9}, {"Trigger.BatchSize": 9}),
+    (
+        "I405",
+        {"Trigger.ProvisionedPollerConfig": {"MinimumPollers": 2}, "Trigger.BatchSize": 9},
+        {"Trigger.BatchSize": 9},
+    ),
     (
         "I405",
         {"Trigger.ProvisionedPollerConfig": {"MinimumPollers": 2}, "Trigger.MaximumBatchingWindowInSeconds": 1},
@@ -206,7 +225,7 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("I407", {"Trigger.MetricsConfig": None}, {}),
     ("I410", FIFO, {}),
     ("I411", {"Orders.RedrivePolicy.maxReceiveCount": 4}, {"Orders.RedrivePolicy.maxReceiveCount": 3}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("code", "shows", "not_quite"), TABLE, ids=[f"{row[0]}-{n}" for n, row in enumerate(TABLE)])
@@ -247,7 +266,9 @@ KNOWN: list[tuple[str, dict[str, Any], Traffic, Traffic]] = [
 ]
 
 
-@pytest.mark.parametrize(("code", "changes", "shows", "not_quite"), KNOWN, ids=[f"{row[0]}-{n}" for n, row in enumerate(KNOWN)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("code", "changes", "shows", "not_quite"), KNOWN, ids=[f"{row[0]}-{n}" for n, row in enumerate(KNOWN)]
+)
 def test_a_rule_about_traffic_fires_where_the_traffic_is_known(
     code: str, changes: dict[str, Any], shows: Traffic, not_quite: Traffic
 ) -> None:
@@ -265,8 +286,11 @@ def test_aws_own_defaults_are_only_told_of_what_they_lack() -> None:
     bare = {
         "Orders": {"Type": "AWS::SQS::Queue"},
         "Worker": {"Type": "AWS::Lambda::Function"},
-        "Trigger": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {"EventSourceArn": "Orders", "FunctionName": "Worker"}},
-    }  # fmt: skip
+        "Trigger": {
+            "Type": "AWS::Lambda::EventSourceMapping",
+            "Properties": {"EventSourceArn": "Orders", "FunctionName": "Worker"},
+        },
+    }
     assert [finding.code for finding in check_resources(Resources.parse(bare))] == ["ESM-W208", "ESM-W212"]
 
 
@@ -280,14 +304,26 @@ def test_a_drift_is_told_of_resources_that_were_updated() -> None:
 
 def test_sums_go_over_all_queues_of_a_function() -> None:
     """W205: each mapping fits by itself."""
-    second = {"Type": SECOND["Type"], "Properties": {**SECOND["Properties"], "EventSourceArn": "More", "FunctionName": "Worker", "ScalingConfig": {"MaximumConcurrency": 5}}}  # fmt: skip
+    second = {
+        "Type": SECOND["Type"],
+        "Properties": {
+            **SECOND["Properties"],
+            "EventSourceArn": "More",
+            "FunctionName": "Worker",
+            "ScalingConfig": {"MaximumConcurrency": 5},
+        },
+    }
     changes = {"Worker.ReservedConcurrentExecutions": 9, "Trigger.ScalingConfig": {"MaximumConcurrency": 5}}
     assert "ESM-W205" not in codes(changes)
     assert "ESM-W205" in codes({**changes, "More": ANOTHER, "Second": second})
 
 
 def test_a_finding_says_what_to_do_and_where_aws_says_so() -> None:
-    (finding,) = check_resources(Resources.parse(changed({"Orders.VisibilityTimeout": 60, "Trigger.MaximumBatchingWindowInSeconds": 5, "Worker.Timeout": 20})))  # fmt: skip
+    (finding,) = check_resources(
+        Resources.parse(
+            changed({"Orders.VisibilityTimeout": 60, "Trigger.MaximumBatchingWindowInSeconds": 5, "Worker.Timeout": 20})
+        )
+    )
     assert finding.code == "ESM-W201"
     assert finding.summary.startswith("VisibilityTimeout 60 < 6 x 20 + 5 = 125")
     assert "125" in finding.fix

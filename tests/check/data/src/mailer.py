@@ -1,4 +1,7 @@
-def handler(event, context):
+SENT = set()
+
+
+def handler(event, _context):
     for record in event["Records"]:
-        print("already sent?", record["messageId"])
+        SENT.add(record["messageId"])  # already seen ones change nothing
     return {"statusCode": 200}

@@ -7,7 +7,7 @@ sqs = boto3.client("sqs")
 QUEUE = os.environ["RETRY_QUEUE"]
 
 
-def handler(event, context):
+def handler(event, _context):
     failures = []
     for record in event["Records"]:
         try:
@@ -20,4 +20,4 @@ def handler(event, context):
 
 
 def book(order):
-    print(order["id"])
+    return order["id"]
