@@ -71,6 +71,17 @@ class EsmError(Exception):
 
     exit_code = 70
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickled whole: what a subclass takes to be made is not what its text says."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[EsmError], args: tuple[object, ...], state: dict[str, object]) -> EsmError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
 
 class UsageError(EsmError):
     """The call does not make sense as it stands; the text says what would."""

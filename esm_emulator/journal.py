@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 __all__ = [
+    "EVENTS",
     "BatchClosed",
     "BatchGivenUp",
     "DeleteFailed",
@@ -528,6 +529,9 @@ _KINDS: dict[str, type[Fact]] = {kind.event: kind for kind in _leaves(Fact)}
 _NAMES: dict[type[Fact], tuple[str, ...]] = {
     kind: tuple(field.name for field in fields(kind) if field.name != "at") for kind in _KINDS.values()
 }
+
+EVENTS: dict[str, tuple[str, ...]] = {kind.event: _NAMES[kind] for kind in _KINDS.values()}
+"""Every event that a journal can have, with the names of its fields other than ``at``."""
 
 
 def _names(kind: type[Fact]) -> tuple[str, ...]:

@@ -133,7 +133,7 @@ _LIMITS = ("ge", "gt", "le", "lt", "max_length", "min_length", "pattern", "expec
 def _with_sentence(fault: Fault) -> Fault:
     near = ""
     if fault.kind in ("literal_error", "enum") and isinstance(fault.value, str):
-        near = did_you_mean(fault.value, [part.strip("'") for part in fault.takes.split() if part.startswith("'")])
+        near = did_you_mean(fault.value, [part.strip("',") for part in fault.takes.split() if part.startswith("'")])
     return replace(fault, sentence=f"takes {fault.takes}, not {shown(fault.value)}{near}")
 
 

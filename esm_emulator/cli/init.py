@@ -146,6 +146,4 @@ def command(folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
         click.echo(f"wrote {folder / name}")
     enter = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
-    click.echo(
-        f"\nPlay the scenario, run the tests, then run it for real:\n  {enter}esm replay . && pytest && esm run esm.yaml"
-    )
+    click.echo(f"\nPlay the scenario, run the tests, then run it:\n  {enter}esm replay . && pytest && esm run esm.yaml")

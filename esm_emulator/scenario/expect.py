@@ -7,12 +7,13 @@ that a report can tell their stories.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from esm_emulator.durations import show_duration
-from esm_emulator.journal import Fact, InvocationEnded, InvocationStarted, Journal, RunStopped
+from esm_emulator.journal import Fact, InvocationEnded, InvocationStarted, Journal, PropertySet, RunStopped
 from esm_emulator.report.messages import MessageFacts, Messages, about
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.resources import Resources
@@ -59,6 +60,9 @@ class Outcome:
         for fact in played.journal:
             metrics.read(fact)
             messages.read(fact)
+        for message in messages:
+            if message.outcome in _IN_A_QUEUE and played.stored.isdisjoint(message.ids):
+                message.outcome = "lost"
         return cls(played, metrics, messages, tuple(diagnoses), tuple(warnings))
 
 
@@ -259,27 +263,43 @@ _IN_A_QUEUE = ("waiting", "dead-lettered")
 
 def _over_limits(journal: Journal, resources: Resources, account: int) -> Iterator[str]:
     """A sentence for each limit that was broken, at its highest."""
-    limits: dict[str, int] = {"the account": account}
+    limits = _limits(resources, account)
+    running: Counter[str] = Counter()
+    broken: dict[str, tuple[int, int]] = {}
+    for fact in journal:
+        if isinstance(fact, InvocationStarted):
+            for name in _counted(fact):
+                running[name] += 1
+                if running[name] > max(limits.get(name, running[name]), broken.get(name, (0, 0))[0]):
+                    broken[name] = running[name], limits[name]
+        elif isinstance(fact, InvocationEnded):
+            running.subtract(_counted(fact))
+        elif isinstance(fact, PropertySet):  # what runs already goes on under a lower limit; what starts heeds it
+            if fact.target == "profile.account_concurrency":
+                account = fact.value
+            elif not fact.target.startswith("profile."):
+                resources = resources.with_update(fact.target, fact.value)
+            limits = _limits(resources, account)
+        elif isinstance(fact, RunStopped):
+            break
+    for name, (highest, limit) in broken.items():
+        yield f"{highest} invocations of {name} ran at one moment; its limit is {limit}"
+
+
+def _counted(fact: InvocationStarted | InvocationEnded) -> tuple[str, str, str]:
+    return "the account", f"function {fact.function}", f"mapping {fact.mapping}"
+
+
+def _limits(resources: Resources, account: int) -> dict[str, int]:
+    """How many invocations may run at once, by what the limit is of."""
+    limits = {"the account": account}
     for id, function in resources.functions.items():
         if function.ReservedConcurrentExecutions is not None:
             limits[f"function {id}"] = function.ReservedConcurrentExecutions
     for id, mapping in resources.mappings.items():
         if mapping.ScalingConfig is not None and mapping.ScalingConfig.MaximumConcurrency is not None:
             limits[f"mapping {id}"] = mapping.ScalingConfig.MaximumConcurrency
-    running = dict.fromkeys(limits, 0)
-    highest = dict(running)
-    for fact in journal:
-        if isinstance(fact, InvocationStarted | InvocationEnded):
-            change = 1 if isinstance(fact, InvocationStarted) else -1
-            for name in ("the account", f"function {fact.function}", f"mapping {fact.mapping}"):
-                if name in running:
-                    running[name] += change
-                    highest[name] = max(highest[name], running[name])
-        elif isinstance(fact, RunStopped):
-            break
-    for name, limit in limits.items():
-        if highest[name] > limit:
-            yield f"{highest[name]} invocations of {name} ran at one moment; its limit is {limit}"
+    return limits
 
 
 def _comparisons(wanted: MessageFactsModel) -> Iterator[tuple[str, Comparison]]:

@@ -21,8 +21,9 @@ from esm_emulator.profiles import Profile, profile
 from esm_emulator.resources import Resources
 from esm_emulator.scenario.references import problems_of_references
 from esm_emulator.scenario.schema import ScenarioModel
+from esm_emulator.scenario.soundness import problems_of_parts
 from esm_emulator.templates import parse_resources
-from esm_emulator.validation import problems_of
+from esm_emulator.validation import did_you_mean, problems_of, shown
 from esm_emulator.yaml_source import Document, Path, Place, load_file
 
 __all__ = ["SUFFIX", "Case", "find_scenarios", "load_cases", "scenario_schema", "variants_of"]
@@ -138,9 +139,9 @@ def load_cases(path: str | FilePath) -> list[Case]:
         except RefusedByAws as error:
             refused += error.problems
     if problems:
-        raise ConfigError(list(dict.fromkeys(problems)))
+        raise ConfigError(_in_order(problems))
     if refused:
-        raise RefusedByAws(list(dict.fromkeys(refused)))
+        raise RefusedByAws(_in_order(refused))
     return cases
 
 
@@ -167,12 +168,20 @@ def _with_changes(data: Any, variant: Any, where: Path, document: Document) -> t
     if not isinstance(variant, dict):
         return changed, replaced  # the base's model tells what is wrong with it
     changes = variant.get("set")
-    targets = [(_target(str(name)), name, to) for name, to in changes.items()] if isinstance(changes, dict) else []
+    put_over = _is_put_over(data)
+    targets = (
+        [(_target(str(name), put_over=put_over), name, to) for name, to in changes.items()]
+        if isinstance(changes, dict)
+        else []
+    )
     for path, target, value in sorted(targets, key=lambda item: len(item[0])):  # the whole before its parts
         try:
             if str(target).split(".")[0] not in _OWN_KEYS:
                 _check_resource(changed, path)
-            _put(changed, path, copy.deepcopy(value))
+            if put_over and len(path) == 2 and path[0] == "resources":
+                changed["resources"][path[1]] = copy.deepcopy(value)  # null too: it takes away what the template says
+            else:
+                _put(changed, path, copy.deepcopy(value))
         except LookupError as error:
             message = f"{target!r} leads nowhere: {error.args[0]}"
             raise ConfigError([document.problem(message, (*where, "set", target), key=True)]) from None
@@ -184,20 +193,26 @@ def _with_changes(data: Any, variant: Any, where: Path, document: Document) -> t
     return changed, replaced
 
 
-def _target(text: str) -> Path:
+def _is_put_over(data: Any) -> bool:
+    """Whether resources come from a template: then a change stands beside ``from``, like any other override."""
+    resources = data.get("resources") if isinstance(data, dict) else None
+    return isinstance(resources, dict) and "from" in resources
+
+
+def _target(text: str, *, put_over: bool) -> Path:
     """Where a change goes: a key of the scenario itself (``send.0.count``), or a property of a resource."""
     head, *rest = text.split(".")
     steps: Path = tuple(int(step) if step.isdigit() else step for step in rest)
     if head in _OWN_KEYS:
         return (head, *steps)
-    return ("resources", head, "Properties", *steps)
+    return ("resources", text) if put_over else ("resources", head, "Properties", *steps)
 
 
 def _check_resource(data: Any, path: Path) -> None:
     """Raise ``LookupError`` for a property of a resource that the file does not have."""
     resources = data.get("resources")
     if isinstance(resources, dict) and "from" not in resources and path[1] not in resources:
-        raise LookupError(f"there is no resource {path[1]!r}")
+        raise LookupError(f"there is no resource {path[1]!r}{did_you_mean(str(path[1]), resources)}")
 
 
 def _put(data: Any, path: Path, value: Any) -> None:
@@ -207,8 +222,10 @@ def _put(data: Any, path: Path, value: Any) -> None:
         if isinstance(node, list):
             node = _item(node, step)
             continue
-        if not isinstance(node.get(step), dict | list):
+        if node.get(step) is None:
             node[step] = [] if isinstance(following, int) else {}
+        elif not isinstance(node[step], dict | list):
+            raise LookupError(f"{step} is {shown(node[step])}, which has no parts")
         node = node[step]
     last = path[-1]
     if isinstance(node, list) and last == len(node):
@@ -255,6 +272,8 @@ def _case(document: Document, variant: str | None, data: Any, source: CaseSource
     if model is None:
         raise ConfigError(problems)
     problems += problems_of_references(model, loaded.resources, source)
+    if not problems:
+        problems += problems_of_parts(model, loaded.resources, used, source, folder)
     if problems:
         raise ConfigError(problems)
     name = model.name or FilePath(document.file).name.removesuffix(SUFFIX)

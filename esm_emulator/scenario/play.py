@@ -55,6 +55,7 @@ class Played:
     stopped: str  # idle | drained | after
     virtual_ms: int
     real_seconds: float
+    stored: frozenset[str]  # the ids of the messages that the queues held at the end
 
 
 def play(
@@ -80,7 +81,8 @@ def play(
     finally:
         gc.set_threshold(*thresholds)
     journal = stage.emulation.journal
-    return Played(case, chosen, journal, stopped, journal[-1].at - journal[0].at, time.perf_counter() - began)
+    virtual_ms, real_seconds = journal[-1].at - journal[0].at, time.perf_counter() - began
+    return Played(case, chosen, journal, stopped, virtual_ms, real_seconds, stage.stored)
 
 
 class _Stage:
@@ -101,6 +103,7 @@ class _Stage:
         )
         self._not_loaded: EnvironmentStarted | None = None
         self.emulation.journal.subscribe(self._read)
+        self.stored: frozenset[str] = frozenset()
         self._start = clock.now()
         self._until = case.model.stop.after if until_ms is None else min(until_ms, case.model.stop.after)
 
@@ -114,6 +117,8 @@ class _Stage:
                 await emulation.until(self._is_over)
                 reason = self.case.model.stop.when
             emulation.finished(reason)
+            queues = emulation.sqs.queues.values()
+            self.stored = frozenset(message.id for queue in queues for message in emulation.sqs.messages(queue))
         if self._not_loaded is not None:
             raise HandlerImportError(f"{self._not_loaded.function}: {self._not_loaded.error_message}")
         return reason
@@ -140,8 +145,11 @@ class _Stage:
             act()
 
     def _sends(self) -> Iterator[Act]:
-        for sending in sendings(self.case.model, self.case.folder):
-            yield sending.at, partial(self._send, sending)
+        try:
+            for sending in sendings(self.case.model, self.case.folder):
+                yield sending.at, partial(self._send, sending)
+        except ValueError as error:  # a placeholder that cannot be reckoned for one of many messages
+            raise ConfigError([self.case.source.problem(str(error), ("send",))]) from None
 
     def _send(self, sending: Sending) -> None:
         try:

@@ -6,7 +6,6 @@ use is generated from these very models. Nothing here knows how a scenario is pl
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from esm_emulator.codes import CODES, near
 from esm_emulator.durations import duration_ms
 from esm_emulator.scenario.values import Comparison, CountRange, rate_per_second
 
@@ -231,6 +231,11 @@ class SendModel(OneMessage):
         spreads = [name for name in ("every", "rate", "over") if getattr(self, name) is not None]
         if len(spreads) > 1:
             raise ValueError(f"takes one of every, rate and over, not {' and '.join(spreads)} together")
+        if "body" not in self.model_fields_set and "count" in self.model_fields_set:
+            raise ValueError("takes count with body only: a list or a file says itself how many there are")
+        for number, message in enumerate(self.messages or (), start=1):
+            if "body" not in message.model_fields_set:
+                raise ValueError(f"takes messages with a body; number {number} has none")
         return self
 
 
@@ -350,8 +355,10 @@ class Allowed(_Model):
 def _codes(value: Any) -> Any:
     codes = value.get("allow") if isinstance(value, dict) else value
     for code in codes if isinstance(codes, list) else ():
-        if not isinstance(code, str) or not re.fullmatch(r"ESM-[DWEI]\d{3}", code):
-            raise ValueError(f"takes codes such as ESM-D101, not {code!r}")
+        if code not in CODES:
+            close = near(str(code))
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(f"takes codes such as ESM-D101, not {code!r}{hint}")
     return value
 
 
@@ -393,6 +400,11 @@ class ExpectModel(_Model):
     within: Duration | None = None
 
 
+def _not_a_bool(value: Any) -> Any:
+    """Python takes true for 1; a file that says true does not mean version 1."""
+    return str(value).lower() if isinstance(value, bool) else value
+
+
 # --- the file -----------------------------------------------------------------------------------------------
 
 
@@ -407,7 +419,7 @@ class VariantModel(_Model):
 class ScenarioModel(_Model):
     """A whole file. ``resources`` and ``variants`` are read further by the loader."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_not_a_bool)]
     name: str | None = None
     description: str = ""
     tags: list[str] = []

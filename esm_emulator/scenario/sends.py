@@ -24,7 +24,7 @@ from esm_emulator.messages import MessageAttribute
 from esm_emulator.scenario.schema import OneMessage, ScenarioModel, SendModel, TypedAttribute
 from esm_emulator.sqs import NewMessage
 
-__all__ = ["Sending", "evaluate", "fill", "messages_of_file", "messages_of_text", "sendings"]
+__all__ = ["Sending", "evaluate", "fill", "first_messages", "messages_of_file", "messages_of_text", "sendings"]
 
 SHORT = 20  # characters of a body that may serve as a label
 _PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
@@ -60,6 +60,17 @@ def sendings(model: ScenarioModel, folder: FilePath) -> Iterator[Sending]:
     labels = _Labels()
     streams = [_entry(index, entry, number, labels, folder) for index, entry, number in starts]
     return heapq.merge(*streams, key=lambda sending: (sending.at, sending.entry))
+
+
+def first_messages(entry: SendModel, folder: FilePath) -> list[NewMessage]:
+    """What an entry sends, of many alike only the first. Raises as :func:`sendings`."""
+    if entry.file is not None:
+        return messages_of_file(folder / entry.file)
+    items = [entry] if entry.messages is None else entry.messages
+    return [
+        _message(item, entry, index, _body(item, index), _text(item.label or entry.label, index) or "")
+        for index, item in enumerate(items, start=1)
+    ]
 
 
 def _count(entry: SendModel, folder: FilePath) -> int:
@@ -136,7 +147,7 @@ class _Labels:
         """The label of a message."""
         label = given
         if label is None:
-            label = body if len(body) <= SHORT and body not in self._used else f"m{number}"
+            label = body if 0 < len(body) <= SHORT and body not in self._used else f"m{number}"
         self._used.add(label)
         return label
 

@@ -72,6 +72,8 @@ class Comparison:
         if isinstance(value, dict):
             return cls._between(value)
         found = _COMPARISON.fullmatch(value.strip()) if isinstance(value, str) else None
+        if found is None and isinstance(value, str) and value.lstrip()[:1] in ("<", ">", "=", "!"):
+            raise ValueError(f'takes a comparison with a number, such as ">= 1" or "!= 0", not {value!r}')
         if found is None:
             return cls(value, lambda actual: actual == value and isinstance(actual, bool) == isinstance(value, bool))
         compare, number = _OPERATORS[found[1]], float(found[2])

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.esm_command import environment, esm
 
 from esm_emulator.cli.init import FILES
+from tests.cli.esm_command import environment, esm
 
 
 @pytest.mark.slow

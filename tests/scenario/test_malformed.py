@@ -1,0 +1,190 @@
+"""What is said of scenarios that are wrong: the place, what would fit, and what was probably meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tests.scenario.stories import BASE, written
+
+from esm_emulator.errors import ConfigError, RefusedByAws
+from esm_emulator.scenario.file import load_cases
+
+SEND = "send: [{to: Orders, body: a}]\n"
+
+# what stands in the file -> what is said, after the file's name
+WRONG: dict[str, tuple[str, str]] = {
+    "an unknown key": (BASE + "sends: []\n", "13:1: sends: unknown key 'sends'; did you mean 'send'?"),
+    "another version": (BASE.replace("version: 1", "version: 2"), "1:10: version: takes 1, not 2"),
+    "true is not 1": (BASE.replace("version: 1", "version: true"), "1:10: version: takes 1, not 'true'"),
+    "no version": (BASE.replace("version: 1\n", ""), "1:1: version: 'version' is missing"),
+    "a duration": (
+        BASE + "stop: {after: 3x}\n",
+        "13:15: stop.after: takes a duration such as 250ms, 30s, 5m, 4h, 4d or 1m30s, not '3x'",
+    ),
+    "a profile": (
+        BASE + "profile: aws-2027\n",
+        "13:10: profile: there is no profile 'aws-2027'; there are aws-2026, aws-2018; did you mean 'aws-2026'?",
+    ),
+    "a field of the profile": (
+        BASE + "profile: {extends: aws-2026, recieve_wait: 3}\n",
+        "13:1: profile: profile has no field 'recieve_wait'; did you mean 'receive_wait'?",
+    ),
+    "a queue": (
+        BASE + "send: [{to: Order, body: a}]\n",
+        "13:13: send.0.to: there is no queue 'Order'; did you mean 'Orders'?",
+    ),
+    "a metric": (
+        BASE + "expect: {queues: {Orders: {mesages: 0}}}\n",
+        "13:28: expect.queues.Orders.mesages: queues have no metric 'mesages'; did you mean 'messages'?",
+    ),
+    "an invariant": (
+        BASE + "expect: {invariants: [no_mesage_lost]}\n",
+        "13:23: expect.invariants.0: takes 'no_message_lost', 'fifo_order', 'no_overlap' or 'max_concurrency', "
+        "not 'no_mesage_lost'; did you mean 'no_message_lost'?",
+    ),
+    "an event": (
+        BASE + SEND + "expect:\n  timeline:\n    - {event: recieved}\n",
+        "16:15: expect.timeline.0.event: there is no event 'recieved'; did you mean 'received'?",
+    ),
+    "a field of an event": (
+        BASE + SEND + "expect:\n  timeline:\n    - {event: received, recieve_count: 1}\n",
+        "16:25: expect.timeline.0.recieve_count: received has no field 'recieve_count'; did you mean 'receive_count'?",
+    ),
+    "a comparison": (
+        BASE + 'expect: {queues: {Orders: {messages: ">= many"}}}\n',
+        '13:38: expect.queues.Orders.messages: takes a comparison with a number, such as ">= 1" or "!= 0", '
+        "not '>= many'",
+    ),
+    "a code": (
+        BASE + "expect: {diagnoses: [ESM-D999]}\n",
+        "13:10: expect.diagnoses: takes codes such as ESM-D101, not 'ESM-D999'",
+    ),
+    "an action": (
+        BASE.replace("then: succeed", "then: succed"),
+        "12:19: behavior.Worker.0.then: takes 'call', 'succeed' or 'timeout', not 'succed'; did you mean 'succeed'?",
+    ),
+    "a condition": (
+        BASE.replace("then: succeed", "when: {recieve: 1}"),
+        "12:20: behavior.Worker.0.when.recieve: unknown key 'recieve'; did you mean 'receive'?",
+    ),
+    "a pattern": (
+        BASE.replace("then: succeed", "when: {body: {a: 3}}"),
+        "12:20: behavior.Worker.0.when.body: Invalid filter pattern definition. "
+        '("a" must be an object or an array at body.a)',
+    ),
+    "a placeholder": (
+        BASE + 'send:\n  - {to: Orders, body: "{{ idx }}"}\n',
+        "14:5: send.0: {{ idx }} is not an expression of index such as {{ index % 3 }}",
+    ),
+    "a placeholder that divides by nothing": (
+        BASE + 'send:\n  - {to: Orders, body: "{{ index % 0 }}"}\n',
+        "14:5: send.0: {{ index % 0 }} is not an expression of index such as {{ index % 3 }}",
+    ),
+    "a binary attribute": (
+        BASE + 'send:\n  - {to: Orders, body: a, attributes: {A: {Type: Binary, Value: "%%"}}}\n',
+        "14:5: send.0: attribute 'A': a Binary value is base64 text, not '%%'",
+    ),
+    "a file that is not there": (
+        BASE + "send:\n  - {to: Orders, file: nope.json}\n",
+        "14:24: send.0.file: {folder}/nope.json: cannot be read: No such file or directory",
+    ),
+    "a message without a body": (
+        BASE + "send:\n  - {to: Orders, messages: [{label: a}]}\n",
+        "14:5: send.0: takes messages with a body; number 1 has none",
+    ),
+    "a count of a list": (
+        BASE + "send:\n  - {to: Orders, count: 3, messages: [{body: a}]}\n",
+        "14:5: send.0: takes count with body only: a list or a file says itself how many there are",
+    ),
+    "two spreads": (
+        BASE + "send:\n  - {to: Orders, body: a, every: 1s, rate: 2/s}\n",
+        "14:5: send.0: takes one of every, rate and over, not every and rate together",
+    ),
+    "a message that SQS refuses": (
+        BASE + "send:\n  - {to: Orders, at: 5s, body: x, delay: 5000}\n",
+        "14:5: send.0: SQS refuses it: InvalidParameterValue: Value 5000 for parameter DelaySeconds is invalid. "
+        "Reason: DelaySeconds must be >= 0 and <= 900.",
+    ),
+    "a property on the timeline": (
+        BASE + "timeline:\n  - {at: 1s, set: {Orders.VisibilityTimout: 3}}\n",
+        "14:20: timeline.0.set.Orders.VisibilityTimout: unknown key 'VisibilityTimout'; "
+        "did you mean 'VisibilityTimeout'?",
+    ),
+    "a profile's field on the timeline": (
+        BASE + "timeline:\n  - {at: 1s, set: {profile.recieve_wait: 3}}\n",
+        "14:20: timeline.0.set.profile.recieve_wait: profile has no field 'recieve_wait'; did you mean 'receive_wait'?",
+    ),
+    "two steps in one": (
+        BASE + "timeline:\n  - {at: 1s, purge: Orders, disable: Trigger}\n",
+        "14:5: timeline.0: takes exactly one of set, disable, enable, redrive, purge, fault; "
+        "not disable and purge together",
+    ),
+    "a variant's resource": (
+        BASE + "variants:\n  a:\n    set: {Ordrs.VisibilityTimeout: 3}\n",
+        "15:11: variants.a.set.Ordrs.VisibilityTimeout: 'Ordrs.VisibilityTimeout' leads nowhere: "
+        "there is no resource 'Ordrs'; did you mean 'Orders'?",
+    ),
+    "a variant's list": (
+        BASE + "variants:\n  a:\n    set: {send.3.count: 3}\n",
+        "15:11: variants.a.set.send.3.count: 'send.3.count' leads nowhere: "
+        "there is no entry 3 in a list of 0, counted from 0",
+    ),
+    "a part of a text": (
+        BASE + SEND + "variants:\n  a:\n    set: {send.0.to.x: 3}\n",
+        "16:11: variants.a.set.send.0.to.x: 'send.0.to.x' leads nowhere: to is 'Orders', which has no parts",
+    ),
+    "a variant's expectation": (
+        BASE + "variants:\n  a:\n    expect: {stoped: idle}\n",
+        "15:14: variants.a.expect.stoped: unknown key 'stoped'; did you mean 'stopped'?",
+    ),
+    "a key twice": (BASE + "behavior: {}\n", "13:1: the key 'behavior' is here twice; the first is on line 11"),
+    "no mapping": ("- 1\n", "1:1: a scenario is a mapping that begins with version: 1"),
+    "no behavior": (
+        BASE.replace("behavior:\n  Worker: [{then: succeed}]\n", ""),
+        "6:3: resources.Worker: Worker has neither a Handler nor a behavior; give it one of them",
+    ),
+    "nothing to call": (
+        BASE.replace("then: succeed", "then: call"),
+        "12:19: behavior.Worker.0.then: Worker has no Handler to call; say succeed, or give it one",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_said_of(name: str, tmp_path: Path) -> None:
+    """Each fault is told once, with file, line and column, before anything is played."""
+    text, said = WRONG[name]
+    file = written(tmp_path, text)
+    with pytest.raises(ConfigError) as raised:
+        load_cases(file)
+    assert str(raised.value) == f"{file}:{said.replace('{folder}', str(tmp_path))}"
+
+
+def test_everything_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """Two faults in the base and one in a variant are three lines, each once."""
+    text = BASE + "sends: []\nstop: {when: idel}\nvariants:\n  a:\n    expect: {stoped: idle}\n"
+    with pytest.raises(ConfigError) as raised:
+        load_cases(written(tmp_path, text))
+    assert [(problem.line, problem.path) for problem in raised.value.problems] == [
+        (13, "sends"),
+        (14, "stop.when"),
+        (17, "variants.a.expect.stoped"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (BASE.replace("VisibilityTimeout: 60", "VisibilityTimeout: 60000"), (5, "Orders.Properties.VisibilityTimeout")),
+        (
+            BASE + "timeline:\n  - {at: 1s, set: {Orders.VisibilityTimeout: 60000}}\n",
+            (14, "timeline.0.set.Orders.VisibilityTimeout"),
+        ),
+    ],
+)
+def test_what_aws_would_refuse_is_told_with_its_place(tmp_path: Path, text: str, place: tuple[int, str]) -> None:
+    """A value off AWS's limits is another kind of error, in resources and on the timeline alike."""
+    with pytest.raises(RefusedByAws) as raised:
+        load_cases(written(tmp_path, text))
+    assert [(problem.line, problem.path) for problem in raised.value.problems] == [place]
