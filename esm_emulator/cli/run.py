@@ -62,6 +62,7 @@ def _variables(_context: click.Context, _parameter: click.Parameter, values: tup
 @click.option("--send", metavar="FILE|-", help="Send the JSON lines of a file, or of standard input, at the start.")
 @click.option("--until-idle", is_flag=True, help="End when everything is done; exit 1 if a message was not handled.")
 @click.option("--event-log", type=_FILE, metavar="FILE", help="Write everything that happens as JSON lines.")
+@click.option("--web", type=click.IntRange(0, 65_535), metavar="N", help="Serve the trace, live, on this port.")
 @click.option("--trace", type=_FILE, metavar="FILE", help="At the end write the run as one HTML page.")
 @click.option("--redact", is_flag=True, help="Leave message bodies out of the trace.")
 @click.option(
@@ -98,6 +99,7 @@ def command(settings: Settings, /, config: Path | None, send: str | None, **give
         as_object=given["as_object"],
         event_log=given["event_log"],
         metrics_port=given["metrics_port"],
+        web=given["web"],
         trace=given["trace"],
         redact=given["redact"],
         warnings=warnings,

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 import anyio
 import click
+from anyio.lowlevel import EventLoopToken, current_token
 
 from esm_emulator.cli import summary
 from esm_emulator.cli.logging import JournalLogger, logger
@@ -36,6 +37,7 @@ class Showing:
     as_object: bool = False
     event_log: Path | None = None
     metrics_port: int | None = None
+    web: int | None = None
     trace: Path | None = None
     redact: bool = False
     warnings: Sequence[str] = ()
@@ -54,6 +56,8 @@ def run(settings: Settings, wanted: Wanted, showing: Showing) -> int:
             teller.stream = stack.enter_context(_live(service))
         if showing.metrics_port is not None:
             teller.metrics(stack.enter_context(_metrics(service, showing.metrics_port)))
+        if showing.web is not None:
+            teller.web(stack.enter_context(_web(service, showing.web, teller)))
         stack.enter_context(JournalLogger(teller.heard_from(service.journal), settings, teller.stream))
         ended = anyio.run(service.run)
     teller.stream = sys.stderr
@@ -86,6 +90,12 @@ def _live(service: Service) -> Iterator[TextIO]:
 
     with LiveView(service.rows, sys.stderr) as view:
         yield view.stream
+
+
+def _web(service: Service, port: int, teller: _Teller) -> AbstractContextManager[str]:
+    from esm_emulator.service.live import serve_live  # noqa: PLC0415 - only who asks pays for it
+
+    return serve_live(service, port, lambda: teller.loop)
 
 
 def _metrics(service: Service, port: int) -> AbstractContextManager[str]:
@@ -167,6 +177,7 @@ class _Teller(Told):
         self._settings = settings
         self._held: list[Fact] | None = []
         self._relay = Journal(keep=0)
+        self.loop: EventLoopToken | None = None  # on which the run goes on, once it does
 
     def heard_from(self, journal: Journal) -> Journal:
         """A journal with the same facts, from now on, but for the order of those held back."""
@@ -193,8 +204,13 @@ class _Teller(Told):
         """Where Prometheus finds the metrics."""
         self._say("metrics", f"Metrics: {url}", url=url)
 
+    def web(self, url: str) -> None:
+        """Where the trace is."""
+        self._say("web", f"Trace: {url}", url=url)
+
     def polling(self) -> None:
         """Everything could be loaded; what was held back is logged now."""
+        self.loop = current_token()
         self._say("polling", "Polling. Ctrl-C ends it.")
         held, self._held = self._held, None
         self._relay.extend(held or ())

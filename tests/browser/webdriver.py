@@ -43,7 +43,10 @@ class Browser:
         self._session = f"/session/{made['sessionId']}"
 
     def open(self, path: Path) -> None:
-        self._ask("POST", "/url", {"url": path.resolve().as_uri()})
+        self.go(path.resolve().as_uri())
+
+    def go(self, url: str) -> None:
+        self._ask("POST", "/url", {"url": url})
 
     def size(self, width: int, height: int = 900) -> None:
         """The inside of the window in pixels; headless windows do not go below 500 otherwise."""

@@ -35,12 +35,20 @@ def trace(
 
 
 def page(data: dict[str, Any]) -> str:
-    """The page of data made by :func:`~esm_emulator.report.trace.model.model`."""
-    folder = files(__name__)
-    text = folder.joinpath("page.html").read_text(encoding="utf-8")
-    style, script = (folder.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    head, _, tail = text.replace("/*style*/", style).partition("/*data*/")
+    """The page of data made by :func:`~esm_emulator.report.trace.model.model`.
+
+    With ``live`` in them, the queues, dead-letter queues and mappings of a run that goes on, it asks the server that it
+    came from for more; without, it asks nobody for anything.
+    """
+    live = "live" in data
+    head, _, tail = _part("page.html").replace("/*style*/", _part("page.css")).partition("/*data*/")
+    script = _part("page.js").replace("/*live*/", _part("live.js") if live else "")
+    head = head.replace("/*connect*/", "connect-src 'self'; " if live else "")
     return head + embedded(data) + tail.replace("/*script*/", script)
+
+
+def _part(name: str) -> str:
+    return files(__name__).joinpath(name).read_text(encoding="utf-8")
 
 
 def embedded(data: object) -> str:

@@ -1,7 +1,12 @@
 "use strict";
 (() => {
   const $ = (id) => document.getElementById(id);
-  const D = JSON.parse($("data").textContent);
+  const parts = ["header", "main"].map((name) => document.querySelector(name)), pristine = parts.map((node) => node.cloneNode(true));
+  let page = null;
+
+  // Draws a run. `kept` is what was looked at when the page of a run that goes on is drawn anew.
+  function start(D, kept) {
+  const over = new AbortController(), signal = over.signal;
   const END = Math.max(1, D.run.end);
   const STATES = ["delayed", "waiting", "in flight", "gone"];
   const OUTCOMES = ["deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost"];
@@ -489,6 +494,7 @@
     asked = true;
     requestAnimationFrame(() => {
       asked = false;
+      if (signal.aborted) return;
       measure();
       const at = ticks();
       drawOverview();
@@ -599,7 +605,7 @@
     }
     moveCursor();
     if (shown === null) {
-      shown = requestAnimationFrame(() => { shown = null; showState(); markStory(); drawOverview(); });
+      shown = requestAnimationFrame(() => { shown = null; if (signal.aborted) return; showState(); markStory(); drawOverview(); });
     }
   }
 
@@ -727,14 +733,16 @@
       event.preventDefault();
     });
     document.addEventListener("keydown", (event) => {
-      if (event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (!event.target.closest || event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
       const keys = { "+": () => zoom(0.5), "=": () => zoom(0.5), "-": () => zoom(2), 0: () => view(0, END), ",": () => stepInvocation(-1), ".": () => stepInvocation(1), "/": () => $("search").focus(), Escape: letGo };
       if (!keys[event.key]) return;
       keys[event.key]();
       event.preventDefault();
-    });
-    new ResizeObserver(draw).observe($("plots"));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColors(); draw(); drawRows(); });
+    }, { signal });
+    const sizes = new ResizeObserver(draw);
+    sizes.observe($("plots"));
+    signal.addEventListener("abort", () => sizes.disconnect());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColors(); draw(); drawRows(); }, { signal });
   }
 
   // --- an invocation or a batch -----------------------------------------------------------------------------------
@@ -971,7 +979,60 @@
   wirePlots();
   wireMessages();
   $("lanes-canvas").setAttribute("aria-label", `${many(pollerLanes.length, "poller")} and ${many(environmentLanes.length, "execution environment")}, ${many(invocations.length, "invocation")}; step through them with the keys , and .`);
-  search();
-  setCursor(0);
+  if (kept) restore();
+  else {
+    search();
+    setCursor(D.live ? END : 0);
+  }
   draw();
+
+  // times are absolute and messages go by id: a long run forgets its beginning
+  function keep() {
+    const whole = look.to - look.from >= END * 0.999, focus = document.activeElement && document.activeElement.id;
+    return {
+      origin: D.run.origin, from: look.from, to: look.to, whole, cursor: look.cursor, follows: look.cursor >= END, focus,
+      message: look.message === null ? null : D.messages[look.message][0], request: look.invocation === null ? null : invocations[look.invocation].request,
+      search: $("search").value, outcome: $("outcome").value, list: $("list").scrollTop, lanes: $("lanes").scrollTop, story: $("story-lines").scrollTop, y: scrollY,
+    };
+  }
+
+  function restore() {
+    const by = kept.origin - D.run.origin;
+    $("search").value = kept.search;
+    $("outcome").value = kept.outcome;
+    if ($("outcome").selectedIndex < 0) $("outcome").value = "";
+    search();
+    if (kept.whole) { look.from = 0; look.to = END; }
+    else view(kept.from + by, kept.to + by);
+    setCursor(kept.follows ? END : kept.cursor + by);
+    const message = kept.message === null ? -1 : D.messages.findIndex((row) => row[0] === kept.message);
+    if (message >= 0) pickMessage(message);
+    const invocation = kept.request === null ? -1 : invocations.findIndex((one) => one.request === kept.request);
+    if (invocation >= 0) pickBatch(invocations[invocation].batch, invocation);
+    $("list").scrollTop = kept.list;
+    $("lanes").scrollTop = kept.lanes;
+    $("story-lines").scrollTop = kept.story;
+    scrollTo(0, kept.y);
+    if (kept.focus && $(kept.focus) && document.activeElement !== $(kept.focus)) $(kept.focus).focus({ preventScroll: true });
+    drawRows();
+  }
+
+  return { keep, stop: () => over.abort() };
+  }
+
+  function redraw(data) {
+    const kept = page.keep();
+    page.stop();
+    parts.forEach((node, i) => {
+      const fresh = pristine[i].cloneNode(true);
+      node.replaceWith(fresh);
+      parts[i] = fresh;
+    });
+    page = start(data, kept);
+  }
+
+/*live*/
+  const first = JSON.parse($("data").textContent);
+  page = start(first, null);
+  if (first.live) follow(first.live, redraw);
 })();
