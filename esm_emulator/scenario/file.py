@@ -145,6 +145,11 @@ def load_cases(path: str | FilePath) -> list[Case]:
     return cases
 
 
+def _in_order(problems: list[Problem]) -> list[Problem]:
+    """Each problem once, in the file's order."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column))
+
+
 def variants_of(document: Document) -> Iterator[tuple[str | None, Any, CaseSource]]:
     """The data of the base and of each variant, before anything is checked. Raises ``ConfigError``."""
     data = document.data

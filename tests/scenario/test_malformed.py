@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.scenario.stories import BASE, written
 
 from esm_emulator.errors import ConfigError, RefusedByAws
 from esm_emulator.scenario.file import load_cases
+from tests.scenario.stories import BASE, written
 
 SEND = "send: [{to: Orders, body: a}]\n"
 
@@ -40,8 +40,10 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "an invariant": (
         BASE + "expect: {invariants: [no_mesage_lost]}\n",
-        "13:23: expect.invariants.0: takes 'no_message_lost', 'fifo_order', 'no_overlap' or 'max_concurrency', "
-        "not 'no_mesage_lost'; did you mean 'no_message_lost'?",
+        (
+            "13:23: expect.invariants.0: takes 'no_message_lost', 'fifo_order', 'no_overlap' or 'max_concurrency', "
+            "not 'no_mesage_lost'; did you mean 'no_message_lost'?"
+        ),
     ),
     "an event": (
         BASE + SEND + "expect:\n  timeline:\n    - {event: recieved}\n",
@@ -53,8 +55,10 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a comparison": (
         BASE + 'expect: {queues: {Orders: {messages: ">= many"}}}\n',
-        '13:38: expect.queues.Orders.messages: takes a comparison with a number, such as ">= 1" or "!= 0", '
-        "not '>= many'",
+        (
+            '13:38: expect.queues.Orders.messages: takes a comparison with a number, such as ">= 1" or "!= 0", '
+            "not '>= many'"
+        ),
     ),
     "a code": (
         BASE + "expect: {diagnoses: [ESM-D999]}\n",
@@ -70,8 +74,10 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a pattern": (
         BASE.replace("then: succeed", "when: {body: {a: 3}}"),
-        "12:20: behavior.Worker.0.when.body: Invalid filter pattern definition. "
-        '("a" must be an object or an array at body.a)',
+        (
+            "12:20: behavior.Worker.0.when.body: Invalid filter pattern definition. "
+            '("a" must be an object or an array at body.a)'
+        ),
     ),
     "a placeholder": (
         BASE + 'send:\n  - {to: Orders, body: "{{ idx }}"}\n',
@@ -103,13 +109,17 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "a message that SQS refuses": (
         BASE + "send:\n  - {to: Orders, at: 5s, body: x, delay: 5000}\n",
-        "14:5: send.0: SQS refuses it: InvalidParameterValue: Value 5000 for parameter DelaySeconds is invalid. "
-        "Reason: DelaySeconds must be >= 0 and <= 900.",
+        (
+            "14:5: send.0: SQS refuses it: InvalidParameterValue: Value 5000 for parameter DelaySeconds is invalid. "
+            "Reason: DelaySeconds must be >= 0 and <= 900."
+        ),
     ),
     "a property on the timeline": (
         BASE + "timeline:\n  - {at: 1s, set: {Orders.VisibilityTimout: 3}}\n",
-        "14:20: timeline.0.set.Orders.VisibilityTimout: unknown key 'VisibilityTimout'; "
-        "did you mean 'VisibilityTimeout'?",
+        (
+            "14:20: timeline.0.set.Orders.VisibilityTimout: unknown key 'VisibilityTimout'; "
+            "did you mean 'VisibilityTimeout'?"
+        ),
     ),
     "a profile's field on the timeline": (
         BASE + "timeline:\n  - {at: 1s, set: {profile.recieve_wait: 3}}\n",
@@ -117,18 +127,24 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "two steps in one": (
         BASE + "timeline:\n  - {at: 1s, purge: Orders, disable: Trigger}\n",
-        "14:5: timeline.0: takes exactly one of set, disable, enable, redrive, purge, fault; "
-        "not disable and purge together",
+        (
+            "14:5: timeline.0: takes exactly one of set, disable, enable, redrive, purge, fault; "
+            "not disable and purge together"
+        ),
     ),
     "a variant's resource": (
         BASE + "variants:\n  a:\n    set: {Ordrs.VisibilityTimeout: 3}\n",
-        "15:11: variants.a.set.Ordrs.VisibilityTimeout: 'Ordrs.VisibilityTimeout' leads nowhere: "
-        "there is no resource 'Ordrs'; did you mean 'Orders'?",
+        (
+            "15:11: variants.a.set.Ordrs.VisibilityTimeout: 'Ordrs.VisibilityTimeout' leads nowhere: "
+            "there is no resource 'Ordrs'; did you mean 'Orders'?"
+        ),
     ),
     "a variant's list": (
         BASE + "variants:\n  a:\n    set: {send.3.count: 3}\n",
-        "15:11: variants.a.set.send.3.count: 'send.3.count' leads nowhere: "
-        "there is no entry 3 in a list of 0, counted from 0",
+        (
+            "15:11: variants.a.set.send.3.count: 'send.3.count' leads nowhere: "
+            "there is no entry 3 in a list of 0, counted from 0"
+        ),
     ),
     "a part of a text": (
         BASE + SEND + "variants:\n  a:\n    set: {send.0.to.x: 3}\n",
