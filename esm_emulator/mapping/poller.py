@@ -150,16 +150,25 @@ class Poller:
 
     async def _receive(self, asked: int) -> Delivery:
         """One receive, when the allowance of provisioned mode lets it be made."""
-        now = self.work.clock.now
-        if self._allowance is not None and await self._no_more.wait(self._allowance.next_poll(now()) - now()):
+        if self._allowance is not None and not await self._its_turn(self._allowance):
             return Delivery()
         self.work.reports.asks(self.name)
         delivery = await self.work.queue.receive(asked, self._patience(), self._no_more, self.name)
         if delivery.messages:
             self.work.reports.received(self.name)
         if self._allowance is not None:
-            self._allowance.polled(now(), sum(len(message.body) for message in delivery.messages))
+            self._allowance.carried(self.work.clock.now(), sum(len(message.body) for message in delivery.messages))
         return delivery
+
+    async def _its_turn(self, allowance: Allowance) -> bool:
+        """Wait until this lane may poll (PROV-5); False when it will not any more."""
+        now = self.work.clock.now
+        at = max(allowance.next_turn(now()), allowance.has_room(now()))
+        while at > now():
+            if await self._no_more.wait(at - now()):
+                return False
+            at = allowance.has_room(now())
+        return not self._no_more.is_set
 
     def _patience(self) -> int | None:
         """How long the next receive may wait: to the end of the window, or as long as it takes for a first message."""

@@ -265,7 +265,7 @@ class Scaling:
 class Allowance:
     """What one provisioned poller may take from the queue: so many polls and bytes a second (PROV-5).
 
-    A second's worth may be taken at once. Told what was taken, it says when the next poll may be.
+    A second's worth may be taken at once. Its lanes share it, so a poll counts from when a lane waits for its turn.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -274,13 +274,18 @@ class Allowance:
         self._polls_until = 0.0
         self._bytes_until = 0.0
 
-    def next_poll(self, now: int) -> int:
-        """The earliest time for a further poll: ``now``, or later (epoch ms)."""
-        return max(now, ceil(self._polls_until - STEP + self._poll_cost), ceil(self._bytes_until - STEP))
+    def next_turn(self, now: int) -> int:
+        """Take the next turn to poll, and give its time: ``now``, or later (epoch ms)."""
+        turn = max(now, ceil(self._polls_until - STEP + self._poll_cost))
+        self._polls_until = max(self._polls_until, turn) + self._poll_cost
+        return turn
 
-    def polled(self, now: int, size: int = 0) -> None:
-        """A poll was made, which brought ``size`` bytes."""
-        self._polls_until = max(self._polls_until, now) + self._poll_cost
+    def has_room(self, now: int) -> int:
+        """The earliest time at which more bytes may be taken: ``now``, or later (epoch ms)."""
+        return max(now, ceil(self._bytes_until - STEP))
+
+    def carried(self, now: int, size: int) -> None:
+        """A poll brought ``size`` bytes."""
         self._bytes_until = max(self._bytes_until, now) + size * self._byte_cost
 
 

@@ -333,20 +333,17 @@ def test_provisioned_pollers_that_are_not_needed_are_given_back():
 def test_a_provisioned_poller_polls_ten_times_a_second():
     """PROV-5: a second's worth at once, then one each 100 ms."""
     allowance = Allowance(PROFILE)
-    for _ in range(10):
-        assert allowance.next_poll(T) == T
-        allowance.polled(T)
-    assert allowance.next_poll(T) == T + 100
-    allowance.polled(T + 100)
-    assert allowance.next_poll(T + 100) == T + 200
-    assert allowance.next_poll(T + 5_000) == T + 5_000
+    assert [allowance.next_turn(T) - T for _ in range(12)] == [0] * 10 + [100, 200]
+    assert allowance.next_turn(T + 5_000) == T + 5_000
 
 
 def test_a_provisioned_poller_carries_a_megabyte_a_second():
     """PROV-5."""
     allowance = Allowance(PROFILE)
-    allowance.polled(T, 3 * 1_048_576)
-    assert allowance.next_poll(T) == T + 2_000
+    assert allowance.has_room(T) == T
+    allowance.carried(T, 3 * 1_048_576)
+    assert allowance.has_room(T) == T + 2_000
+    assert allowance.has_room(T + 5_000) == T + 5_000
 
 
 @pytest.mark.parametrize(
