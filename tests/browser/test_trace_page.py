@@ -14,6 +14,7 @@ from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.trace import trace
 from esm_emulator.scenario.file import load_cases
 from esm_emulator.scenario.play import play
+from tests.report.history import History
 
 pytestmark = pytest.mark.slow
 
@@ -246,6 +247,14 @@ def test_nothing_overflows(page, width, dark):
     assert page.run("return document.documentElement.scrollWidth") <= width
     assert overflowing(page) == []
     assert page.complaints() == []
+
+
+def test_a_message_without_a_label_is_called_by_its_body(browser, tmp_path):
+    file = tmp_path / "plain.html"
+    file.write_text(trace(History().sent(0, "m-1", body="hello").sent(0, "m-2").deleted(9, "m-1")), encoding="utf-8")
+    browser.open(file)
+    browser.settle()
+    assert browser.texts(".row .name") == ["hello", "m-2"]
 
 
 def test_redacted_it_says_so(browser, journal, tmp_path):

@@ -62,7 +62,10 @@
   }
 
   const clockTime = (t) => new Date(D.run.origin + t).toISOString().replace("T", " ").replace("Z", "");
-  const nameOf = (number) => D.messages[number][1] || D.messages[number][0];
+  const nameOf = (number) => {
+    const [id, label, body] = D.messages[number], line = body.trim().replace(/\s+/g, " ");
+    return label || (line.length > 48 ? line.slice(0, 47) + "…" : line) || id;
+  };
 
   // --- the data, indexed ----------------------------------------------------------------------------------------
 
