@@ -134,7 +134,7 @@ def _named(value: Any) -> str | None:
         if function == "Ref" and isinstance(argument, str):
             return argument
         if function == "Fn::GetAtt":
-            return str(argument[0] if isinstance(argument, list) else argument.partition(".")[0])
+            return str(argument[0]) if isinstance(argument, list) and argument else str(argument).partition(".")[0]
     return None
 
 
@@ -143,8 +143,12 @@ def _missing(role: str, blocks: Mapping[str, Any]) -> list[str]:
     block = blocks.get(role)
     if not isinstance(block, Mapping) or block.get("Type") != "AWS::IAM::Role":
         return []
-    properties = block.get("Properties") or {}
+    properties = block.get("Properties")
+    if not isinstance(properties, Mapping):
+        return []
     managed = properties.get("ManagedPolicyArns") or []
+    if not isinstance(managed, list):
+        return []
     attached = [item for item in blocks.values() if _attaches(item, role)]
     text = json.dumps([properties.get("Policies"), managed, attached])
     if any(name in text for name in GRANTING) or '"*"' in json.dumps(_actions([properties.get("Policies"), attached])):
@@ -168,7 +172,8 @@ def _actions(value: Any) -> list[str]:
     """Every action that is named anywhere in policies."""
     if isinstance(value, Mapping):
         found = value.get("Action", [])
-        own = [found] if isinstance(found, str) else [item for item in found if isinstance(item, str)]
+        items = found if isinstance(found, list) else [found]
+        own = [item for item in items if isinstance(item, str)]
         return own + [action for item in value.values() for action in _actions(item)]
     return [action for item in value for action in _actions(item)] if isinstance(value, list) else []
 

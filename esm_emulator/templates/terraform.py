@@ -131,17 +131,18 @@ class _Block:
 
 def _blocks(data: Mapping[str, Any]) -> Iterator[_Block]:
     root = next(name for name in _ROOTS if name in data)
-    waiting: list[tuple[Any, Path]] = [((data[root] or {}).get("root_module"), (root, "root_module"))]
+    top = data[root] if isinstance(data[root], Mapping) else {}
+    waiting: list[tuple[Any, Path]] = [(top.get("root_module"), (root, "root_module"))]
     while waiting:
         module, path = waiting.pop(0)
         if not isinstance(module, Mapping):
             continue
-        for position, item in enumerate(module.get("resources") or []):
+        for position, item in enumerate(_list(module.get("resources"))):
             values = item.get("values") if isinstance(item, Mapping) else None
             if isinstance(values, Mapping) and item.get("mode", "managed") == "managed":
                 at = (*path, "resources", position)
                 yield _Block(str(item.get("address")), str(item.get("type")), values, at)
-        for position, child in enumerate(module.get("child_modules") or []):
+        for position, child in enumerate(_list(module.get("child_modules"))):
             waiting.append((child, (*path, "child_modules", position)))
 
 
@@ -226,6 +227,12 @@ class _State:
         if type_ == QUEUE and not properties.get("FifoQueue"):
             for name in ("FifoQueue", "ContentBasedDeduplication", "DeduplicationScope", "FifoThroughputLimit"):
                 properties.pop(name, None)
+        if type_ != MAPPING:
+            name = "QueueName" if type_ == QUEUE else "FunctionName"
+            pattern = r"[A-Za-z0-9_-]{1,80}(\.fifo)?" if type_ == QUEUE else r"[A-Za-z0-9_-]{1,64}"
+            ending = ".fifo" if type_ == QUEUE and properties.get("FifoQueue") is True else ""
+            if not re.fullmatch(pattern, str(properties.get(name, ""))):
+                properties[name] = _made_up(block.address) + ending
         origin = Origin(block.path, self.document, moved)
         folder = FilePath(self.document.file).absolute().parent
         self.made[block.address] = Declared(block.address, type_, properties, origin, folder, strict=False)
@@ -238,11 +245,20 @@ class _State:
         self.warnings.append(Problem(message, block.address, problem.file, problem.line, problem.column))
 
 
+def _made_up(address: str) -> str:
+    """A name where AWS has yet to give one, as in a plan."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", address)[-60:]
+
+
 # --- values: Terraform has a list of one where CloudFormation has a structure, and null or "" for nothing
 
 
 def _same(value: Any) -> Any:
     return None if value in ("", [], {}) else value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _one(value: Any) -> Mapping[str, Any] | None:
@@ -260,14 +276,14 @@ def _structure(**names: str) -> Callable[[Any], Any]:
 
 def _filters(value: Any) -> Any:
     found = _one(value)
-    filters = found.get("filter") if found else None
+    filters = [item for item in _list(found.get("filter")) if isinstance(item, Mapping)] if found else []
     return {"Filters": [{"Pattern": item.get("pattern") or ""} for item in filters]} if filters else None
 
 
 def _variables(value: Any) -> Any:
     found = _one(value)
     variables = found.get("variables") if found else None
-    return {"Variables": dict(variables)} if variables else None
+    return {"Variables": dict(variables)} if isinstance(variables, Mapping) and variables else None
 
 
 def _reserved(value: Any) -> Any:
