@@ -102,8 +102,9 @@ def _received(fact: MessageReceived, _: str, start: int) -> str:
 
 
 def _started(fact: InvocationStarted, _: str, __: int) -> str:
-    others = f"batch {fact.batch} of {len(fact.messages)}"
-    return f"{fact.function} runs with it (invocation {_short(fact.request_id)}, {others})"
+    others = len(fact.messages) - 1
+    company = "with it alone" if not others else f"with it and {others} other{'s' if others > 1 else ''}"
+    return f"{fact.function} runs {company} (invocation {_short(fact.request_id)}, batch {fact.batch})"
 
 
 def _ended(fact: InvocationEnded, _: str, __: int) -> str:
