@@ -36,7 +36,7 @@ class _Mapped:
 
 def _mapped(setup: Setup) -> Iterator[_Mapped]:
     for pair in setup.pairs:
-        if pair.function is None or not setup.knows(pair.function.id, "Handler", "CodeUri"):
+        if pair.function is None or not setup.knows(pair.function.id, "Handler", "CodeUri", "Code"):
             continue
         handler = handler_of(pair.function)
         if handler is not None:

@@ -33,9 +33,14 @@ _LEVEL = click.Choice(list(LEVELS), case_sensitive=False)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--format", "form", type=click.Choice(["text", "json", "sarif", "github"]), default="text",
               show_default=True, help="How findings are printed.")  # fmt: skip
-@click.option("--fail-on", type=_LEVEL, default="W", show_default=True,
+@click.option("--fail-on", type=_LEVEL, metavar="E|W|I", default="W", show_default=True,
               help="The least level that makes the exit code 1: E errors, W warnings, I advice.")  # fmt: skip
-@click.option("--show", type=_LEVEL, help="The least level that is printed.  [default: that of --fail-on, at least W]")
+@click.option(
+    "--show",
+    type=_LEVEL,
+    metavar="E|W|I",
+    help="The least level that is printed.  [default: that of --fail-on, at least W]",
+)
 @click.option("--ignore", multiple=True, metavar="CODE", help="Accept this code everywhere; may be repeated.")
 @click.option("--parameter", "parameters", multiple=True, metavar="NAME=VALUE", help="A template's parameter.")
 @click.option("--region", metavar="NAME", help="The Region that a template is deployed to.")
