@@ -20,7 +20,6 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -44,8 +43,9 @@ from esm_emulator.report.messages import MessageFacts, Messages
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.story import story
 from esm_emulator.resources import Resources, Rules
-from esm_emulator.sqs import NewMessage, StoredMessage
+from esm_emulator.sqs import NewMessage
 from esm_emulator.templates import load, parse_resources
+from esm_emulator.views import MessageView, QueueView
 from esm_emulator.yaml_source import load_document
 
 __all__ = ["Emulator", "Handler", "MessageView", "QueueView", "RealEmulator", "Source", "VirtualEmulator"]
@@ -55,74 +55,6 @@ Source = str | Path | Mapping[str, Any] | Resources
 Handler = Callable[..., Any]
 Attribute = str | int | float | bytes | MessageAttribute
 FOREVER = "15d"
-
-
-@dataclass(frozen=True, slots=True)
-class MessageView:
-    """A message in a queue, looked at without receiving it. Times are epoch milliseconds."""
-
-    id: str
-    body: str
-    label: str | None
-    group: str | None
-    attributes: Mapping[str, MessageAttribute]
-    receive_count: int
-    sent_at: int
-    visible_at: int
-    state: str  # visible | in-flight | delayed
-
-    @property
-    def value(self) -> Any:
-        """The body decoded when it is JSON of an object or a list, else its text."""
-        return _value(self.body)
-
-
-class QueueView:
-    """A queue as it is now; every look is fresh."""
-
-    def __init__(self, emulation: Emulation, id: str, looked: Callable[[str], None]) -> None:
-        self.id = id
-        self._emulation = emulation
-        self._queue = emulation.queue(id)
-        self._looked = looked
-
-    @property
-    def messages(self) -> list[MessageView]:
-        """Every message, visible or not, in the queue's order."""
-        self._looked(self.id)
-        return [_view(message) for message in self._emulation.sqs.messages(self._queue)]
-
-    @property
-    def bodies(self) -> list[Any]:
-        """Every message's body, decoded when it is JSON of an object or a list."""
-        return [message.value for message in self.messages]
-
-    @property
-    def visible(self) -> int:
-        """Messages that a consumer could receive now."""
-        return self._emulation.sqs.counts(self._queue).visible
-
-    @property
-    def in_flight(self) -> int:
-        """Messages that a consumer holds."""
-        return self._emulation.sqs.counts(self._queue).in_flight
-
-    @property
-    def delayed(self) -> int:
-        """Messages that are not yet to be seen."""
-        return self._emulation.sqs.counts(self._queue).delayed
-
-    def __len__(self) -> int:
-        self._looked(self.id)
-        counts = self._emulation.sqs.counts(self._queue)
-        return counts.visible + counts.in_flight + counts.delayed
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __repr__(self) -> str:
-        counts = self._emulation.sqs.counts(self._queue)
-        return f"<queue {self.id}: {counts.visible} visible, {counts.in_flight} in flight, {counts.delayed} delayed>"
 
 
 class Emulator(ABC):
@@ -504,28 +436,6 @@ def _resources(source: Source, parameters: Mapping[str, Any] | None, rules: Rule
         base = ("resources",) if inner is not data else ()
         return parse_resources(inner, document, base=base, rules=rules).resources
     return load(text, parameters=parameters, rules=rules).resources
-
-
-def _view(message: StoredMessage) -> MessageView:
-    return MessageView(
-        message.id,
-        message.body,
-        message.label,
-        message.group,
-        message.attributes,
-        message.receive_count,
-        message.sent_at,
-        message.visible_at,
-        message.state.value,
-    )
-
-
-def _value(body: str) -> Any:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return body
-    return value if isinstance(value, dict | list) else body
 
 
 def _attribute(value: Attribute) -> MessageAttribute:
