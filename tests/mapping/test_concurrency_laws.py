@@ -258,7 +258,7 @@ def check_throttles(journal: Journal) -> None:
 @settings(max_examples=120, deadline=None)
 @given(setups())
 def test_whatever_runs_stays_within_every_limit(setup: Values) -> None:
-    """All laws of one run: limits, pollers, groups, batches, receives and throttles."""
+    """Limits, pollers, groups (FIFO-1), batches, receives (FAIL-10) and throttles (FAIL-9) of one run."""
     journal = run(setup)
     check_limits(setup, journal)
     check_pollers(setup, journal)
@@ -324,6 +324,25 @@ def test_throttles_take_nothing_away_with_partial_responses(*, partial: bool, fe
     )
     changes = [fact for fact in facts(run(setup), PollersChanged) if fact.reason != "stop"]
     assert min(fact.pollers for fact in changes) == fewest
+
+
+def test_each_batch_is_one_invocation_that_its_poller_waits_for() -> None:
+    """POLL-1: a poller has its next batch when the answer to the one before has come, and not earlier."""
+    setup = simple(
+        trigger={"BatchSize": 3},
+        send=[{"to": "Orders", "count": 60, "body": "x"}],
+        behavior={"Worker": [{"takes": "2s"}]},
+    )
+    journal = run(setup)
+    busy: dict[str, str] = {}
+    for fact in journal:
+        if isinstance(fact, MessageReceived):
+            assert fact.consumer not in busy
+        elif isinstance(fact, InvocationStarted):
+            assert busy.setdefault(fact.consumer, fact.request_id) == fact.request_id
+        elif isinstance(fact, InvocationEnded):
+            assert busy.pop(fact.consumer) == fact.request_id
+    assert len(facts(journal, BatchClosed)) == len(facts(journal, InvocationStarted)) == 20
 
 
 def test_two_mappings_of_one_queue_share_its_messages() -> None:

@@ -74,7 +74,7 @@ def test_extra_keys_do_not_matter():
 @pytest.mark.parametrize("partial", [False, True])
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_function_error_keeps_everything(partial, kind):
-    """A function error of any kind keeps the whole batch, with partial responses on as well (FAIL-5, FAIL-17)."""
+    """A function error of any kind keeps the whole batch, with partial responses on too (FAIL-5, FAIL-17, PBR-10)."""
     verdict = judge(Failed(kind, "ValueError", "x", "{}"), IDS, partial=partial)
     assert (verdict.done, verdict.kept) == (NONE, ALL)
 
