@@ -12,7 +12,7 @@ from esm_emulator.scenario.schema import ScenarioModel, StepModel
 from esm_emulator.validation import did_you_mean
 from esm_emulator.yaml_source import Path
 
-__all__ = ["problems_of_references"]
+__all__ = ["Source", "problems_of_references"]
 
 ANY = "any"
 
