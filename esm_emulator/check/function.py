@@ -11,7 +11,6 @@ from typing import Any
 from esm_emulator.check.setup import Hit, Rule, Setup
 from esm_emulator.check.source import Handler, handler_of
 from esm_emulator.resources import Function
-from esm_emulator.resources.models import REGION
 
 __all__ = ["RULES"]
 
@@ -193,7 +192,7 @@ def other_region(setup: Setup) -> Iterator[Hit]:
         for pair in setup.pairs
         if pair.queue is None and pair.mapping.EventSourceArn.count(":") >= 5
     }
-    home = setup.resources.region if setup.resources.region != REGION else None
+    home = setup.region
     if home is None and len(set(outside.values())) > 1:
         home = Counter(outside.values()).most_common(1)[0][0]
     for id_, region in outside.items():

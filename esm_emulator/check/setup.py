@@ -126,7 +126,8 @@ class Setup:
     ``faulty`` are properties (id and name) and ``unsure`` places (file, line, column) whose value is not the one that
     stands in ``resources``: no rule concludes anything from them. ``blocks`` are all blocks of a template, also of
     types that are not emulated; None when there is no template. ``refusals_told``: what AWS would refuse at creation
-    has been told, so that it is not a drift. ``account_concurrency`` is the account's quota (POLL-12).
+    has been told, so that it is not a drift. ``account_concurrency`` is the account's quota (POLL-12), ``region`` the
+    Region that somebody said everything is in.
     """
 
     resources: Resources
@@ -136,6 +137,7 @@ class Setup:
     traffic: Traffic = field(default_factory=Traffic)
     refusals_told: bool = False
     account_concurrency: int = 1000
+    region: str | None = None
 
     @cached_property
     def pairs(self) -> tuple[Pair, ...]:

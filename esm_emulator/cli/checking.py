@@ -78,7 +78,7 @@ def check_file(path: Path, options: Options) -> Checked:
     data = document.data
     if is_state(data):
         found = examine_state(document)
-        return _checked([document], [_Part(found, Setup(found.resources))])
+        return _checked([document], [_Part(found, Setup(found.resources, region=found.resources.region))])
     if path.name.endswith(SCENARIO):
         return _scenario(document, path)
     rules = creation_rules(PROFILES[options.profile])
@@ -86,7 +86,8 @@ def check_file(path: Path, options: Options) -> Checked:
     loaded = examine(path, parameters=options.parameters or None, region=region, rules=rules, document=document)
     blocks = data.get("Resources") if isinstance(data, Mapping) else None
     own = blocks if isinstance(blocks, Mapping) else None
-    setup = Setup(loaded.resources, blocks=own, account_concurrency=PROFILES[options.profile].account_concurrency)
+    quota = PROFILES[options.profile].account_concurrency
+    setup = Setup(loaded.resources, blocks=own, account_concurrency=quota, region=options.region)
     return _checked(loaded.documents, [_Part(loaded, setup)])
 
 

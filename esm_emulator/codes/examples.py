@@ -115,7 +115,7 @@ EXAMPLES: dict[str, str] = {
     "ESM-I403": _handler("for record in event['Records']:", "    charge_the_card(record['body'])"),
     "ESM-I404": _resources(Orders=_REDRIVE % 5, OrdersDlq=""),
     "ESM-I405": _resources(Trigger="BatchSize: 5, ProvisionedPollerConfig: {MinimumPollers: 2}"),
-    "ESM-I406": _resources(Trigger="Enabled: true"),
+    "ESM-I406": _resources(Orders="QueueName: orders-dev", Trigger="Enabled: true"),
     "ESM-I407": _resources(Trigger="BatchSize: 10"),
     "ESM-I408": _resources(Trigger=_PARTIAL)
     + "\n\n"

@@ -92,7 +92,8 @@ def test_a_region_that_is_given_is_compared_with_arns(monkeypatch: pytest.Monkey
         encoding="utf-8",
     )
     assert "ESM-E309" not in checked(monkeypatch, str(template)).stdout
-    assert "ESM-E309" in checked(monkeypatch, str(template), "--region", "eu-central-1").stdout
+    for elsewhere in ("eu-central-1", "us-east-1"):
+        assert "ESM-E309" in checked(monkeypatch, str(template), "--region", elsewhere).stdout
     assert "ESM-E309" not in checked(monkeypatch, str(template), "--region", "eu-west-1").stdout
 
 
