@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from esm_emulator.check.setup import Hit, Pair, Rule, Setup
 from esm_emulator.resources import EventSourceMapping, Function
+from esm_emulator.resources.sizing import provisioned_events_per_second
 
 __all__ = ["RULES"]
 
@@ -43,8 +44,22 @@ def idle_pollers(setup: Setup) -> Iterator[Hit]:
                 pair.mapping.id,
                 ("ProvisionedPollerConfig", "MinimumPollers"),
                 f"{pollers.MinimumPollers} pollers are paid for by the hour, with or without messages, and idle ones "
-                f"make about {receives:,} receives a month.",
+                f"make about {receives:,} receives a month.{_carried(setup, pair, pollers.MinimumPollers)}",
             )
+
+
+def _carried(setup: Setup, pair: Pair, pollers: int) -> str:
+    """What they are enough for, by AWS's sizing rule (PROV-10), where messages and the work on them are known."""
+    bodies = setup.traffic.bodies.get(pair.queue.id, ()) if pair.queue else ()
+    each_ms = setup.traffic.each_ms.get(pair.function.id, 0) if pair.function else 0
+    size = sum(len(body.encode()) for body in bodies)
+    if not size or not each_ms:
+        return ""
+    batch = pair.mapping.BatchSize
+    one = provisioned_events_per_second(
+        average_kb=size / len(bodies) / 1024, average_duration_s=each_ms * batch / 1000, batch_size=batch
+    )
+    return f" They carry {one * pollers:,} of these messages a second (AWS's sizing rule: {one:,} a poller)."
 
 
 def more_than_reserved(setup: Setup) -> Iterator[Hit]:

@@ -23,6 +23,7 @@ from math import ceil
 
 from esm_emulator.profiles import Profile
 from esm_emulator.resources import EventSourceMapping
+from esm_emulator.resources.sizing import provisioned_pollers_needed
 
 __all__ = ["Allowance", "Decision", "Limits", "Reason", "Scaling", "provisioned_pollers_needed"]
 
@@ -287,19 +288,3 @@ class Allowance:
     def carried(self, now: int, size: int) -> None:
         """A poll brought ``size`` bytes."""
         self._bytes_until = max(self._bytes_until, now) + size * self._byte_cost
-
-
-def provisioned_pollers_needed(
-    events_per_second: float, *, average_kb: float, average_duration_s: float, batch_size: int
-) -> int:
-    """How many pollers provisioned mode needs for a peak (PROV-10): AWS's own sizing rule.
-
-    What one poller carries a second is the least of what its bandwidth, its concurrent invokes and its polls allow.
-    Raises ``ValueError`` for sizes, durations and batches that are not above 0.
-    """
-    if min(average_kb, average_duration_s, batch_size) <= 0:
-        raise ValueError("size, duration and batch size are above 0")
-    by_bandwidth = ceil(1024 / average_kb)
-    by_invokes = ceil(10 / average_duration_s) * batch_size
-    by_polls = min(100, 10 * batch_size)
-    return ceil(events_per_second / min(by_bandwidth, by_invokes, by_polls))
