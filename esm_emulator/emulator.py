@@ -115,6 +115,10 @@ class Emulator(ABC):
     def _do(self, action: Callable[[], Any]) -> Any:
         """Do something synchronous where the run's loop may be touched."""
 
+    def _steer(self, action: Callable[[], None]) -> None:
+        """Do something that starts or ends pollers, which belong to the run's loop."""
+        self._do(action)
+
     @abstractmethod
     def close(self) -> None:
         """Stop polling, let running invocations end, and let go of everything. Further calls do nothing."""
@@ -161,15 +165,15 @@ class Emulator(ABC):
 
     def set(self, path: str, value: Any) -> None:
         """Change a property, ``Orders.VisibilityTimeout``, or a field of the profile, ``profile.receive_wait``."""
-        self._do(lambda: self._emulation.set(path, value))
+        self._steer(lambda: self._emulation.set(path, value))
 
     def enable(self, mapping: str) -> None:
         """Begin to poll."""
-        self._do(lambda: self._emulation.mapping(mapping).enable())
+        self._steer(lambda: self._emulation.mapping(mapping).enable())
 
     def disable(self, mapping: str) -> None:
         """Stop polling; what runs is finished."""
-        self._do(lambda: self._emulation.mapping(mapping).disable())
+        self._steer(lambda: self._emulation.mapping(mapping).disable())
 
     def purge(self, queue: str) -> None:
         """Remove every message of a queue."""
@@ -341,6 +345,12 @@ class VirtualEmulator(Emulator):
 
     def _do(self, action: Callable[[], Any]) -> Any:
         return action()
+
+    def _steer(self, action: Callable[[], None]) -> None:
+        if self._session.loop.is_running():  # asked for by a handler, or by a condition
+            action()
+        else:
+            self._session.call(action)
 
 
 class RealEmulator(Emulator):
