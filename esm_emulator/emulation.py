@@ -25,6 +25,7 @@ from esm_emulator.functions import Failed, Function
 from esm_emulator.functions.inline import InlineFunction
 from esm_emulator.functions.limited import AccountConcurrency, LimitedFunction
 from esm_emulator.functions.scripted import Rule, ScriptedFunction
+from esm_emulator.functions.variables import on_runtime_api
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import (
     Deployed,
@@ -64,8 +65,8 @@ class Plan:
 
     ``handlers`` are Python callables in place of a function's ``Handler``; ``behaviors`` a scenario's rules for a
     function; ``outside`` queues that a mapping reads and that are not ours, by the mapping's id; ``adapt`` makes the
-    adapter in which a function's handler runs (by default :class:`InlineFunction`). With ``embedded_aws`` boto3 clients
-    of this process reach the embedded AWS while the run lasts.
+    adapter in which a function's handler runs (by default :class:`InlineFunction`, or processes if it is not Python).
+    With ``embedded_aws`` boto3 clients of this process reach the embedded AWS while the run lasts.
     """
 
     resources: Resources
@@ -318,7 +319,7 @@ class Emulation:
         if handler is not None:
             inner = self._inline(resource, handler)
         elif resource.Handler:
-            inner = self.plan.adapt(resource, self) if self.plan.adapt else self._inline(resource)
+            inner = self.plan.adapt(resource, self) if self.plan.adapt else self._own(resource)
         rules = self.plan.behaviors.get(resource.id)
         if rules is None and inner is not None:
             return inner
@@ -330,6 +331,14 @@ class Emulation:
             inner=inner,
             label=self.labels.get,
         )
+
+    def _own(self, resource: FunctionResource) -> Function:
+        """Where a function's ``Handler`` runs by default: here, or in processes if it is not Python (RUN-50)."""
+        if not on_runtime_api(resource):
+            return self._inline(resource)
+        from esm_emulator.functions.runtime_api import RuntimeApiFunction  # noqa: PLC0415 - seldom, and loads h11
+
+        return RuntimeApiFunction(resource, self.clock, self.journal, self.identifiers, profile=self.profile)
 
     def _inline(self, resource: FunctionResource, handler: Callable[..., Any] | None = None) -> InlineFunction:
         return InlineFunction(

@@ -25,12 +25,12 @@ from time import perf_counter
 from typing import NamedTuple
 
 from esm_emulator.functions import FailureKind, Invocation
+from esm_emulator.functions.child import Answer, Child
 from esm_emulator.functions.failures import Failure, exited, of_payload, out_of_memory, timed_out, too_large
 from esm_emulator.functions.output import Lines
 from esm_emulator.functions.runtime import wire
 from esm_emulator.functions.runtime.call import RETURNED, TOO_LARGE
 from esm_emulator.functions.watch import OUT_OF_MEMORY, TIME_IS_UP, Watch, resident_kb
-from esm_emulator.functions.workers import Answer, Worker
 
 __all__ = ["Environment", "Limits", "Loaded", "Outcome", "Settings"]
 
@@ -91,7 +91,7 @@ class Environment:
         self._watch = watch
         self._tell = tell
         self._lines = Lines()
-        self._worker: Worker | None = None
+        self._worker: Child | None = None
         self._folder: str | None = None
         self._peak_kb = 0
 
@@ -111,7 +111,7 @@ class Environment:
         return self._worker is None or self._worker.is_alive()
 
     async def load(
-        self, worker: Worker, settings: Settings, limits: Limits, *, within: float, request_id: str = ""
+        self, worker: Child, settings: Settings, limits: Limits, *, within: float, request_id: str = ""
     ) -> Loaded:
         """Make ``worker`` its process and load the handler there, ``within`` so many seconds (RUN-5, RUN-16)."""
         self.is_new = False
@@ -169,7 +169,7 @@ class Environment:
 
     # --- what came of it --------------------------------------------------------------------------------------
 
-    async def _load(self, worker: Worker, settings: Settings, limits: Limits, within: float, request_id: str) -> Loaded:
+    async def _load(self, worker: Child, settings: Settings, limits: Limits, within: float, request_id: str) -> Loaded:
         folder = self._files()
         variables = {"TMPDIR": folder} | settings.variables
         body = json.dumps(settings._asdict() | {"tmp": folder, "variables": variables}).encode()
@@ -189,13 +189,13 @@ class Environment:
             worker.peak_kb = max(worker.peak_kb, resident_kb(worker.pid))
             self.reset()
             payload = answer.body.decode("utf-8", "surrogatepass")
-            return Loaded(took, of_payload(FailureKind.INIT, json.loads(payload), payload))
+            return Loaded(took, self._failure(worker, FailureKind.INIT, payload))
         self._flush()
         ready = json.loads(answer.body)
         worker.peak_kb = ready["peak_kb"]
         return Loaded(ready["ns"] / NS_PER_MS)
 
-    def _answered(self, worker: Worker, answer: Answer, limits: Limits, request_id: str) -> Outcome:
+    def _answered(self, worker: Child, answer: Answer, limits: Limits, request_id: str) -> Outcome:
         index, ns, peak_kb, goes_on = wire.RESULT.unpack_from(answer.body)
         kind, ms = wire.KINDS[index], ns / NS_PER_MS
         worker.peak_kb = max(worker.peak_kb, peak_kb)
@@ -210,9 +210,13 @@ class Environment:
             return Outcome(ms, payload)
         if kind == TOO_LARGE:
             return Outcome(ms, failure=too_large(limits.response))
-        return Outcome(ms, failure=of_payload(FailureKind(kind), json.loads(payload), payload))
+        return Outcome(ms, failure=self._failure(worker, FailureKind(kind), payload))
 
-    def _ended(self, worker: Worker, limits: Limits, request_id: str) -> tuple[Failure, bool]:
+    def _failure(self, worker: Child, kind: FailureKind, payload: str) -> Failure:  # noqa: ARG002 - a subclass asks it
+        """What the runtime in the process says of a handler that failed."""
+        return of_payload(kind, json.loads(payload), payload)
+
+    def _ended(self, worker: Child, limits: Limits, request_id: str) -> tuple[Failure, bool]:
         """Its process is gone: why, and whether it crashed all by itself."""
         status = self.reset()
         if worker.ended_because == TIME_IS_UP:
@@ -236,7 +240,7 @@ class Environment:
         self._tell(self, self._lines.finish())
 
     @contextlib.contextmanager
-    def _watched(self, worker: Worker, seconds: float, limits: Limits) -> Iterator[None]:
+    def _watched(self, worker: Child, seconds: float, limits: Limits) -> Iterator[None]:
         self._watch.begin(worker, seconds, limits.memory_mb * 1024)
         try:
             yield

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from esm_emulator.functions import Failed, FailureKind, Usage
 from esm_emulator.functions.runtime.faults import ErrorPayload
 
-__all__ = ["Failure", "exited", "of_payload", "out_of_memory", "service_failed", "timed_out", "too_large"]
+__all__ = ["Failure", "exited", "of_payload", "of_report", "out_of_memory", "service_failed", "timed_out", "too_large"]
 
 # Go's names of the signals, which is what Lambda's own supervisor prints
 _SIGNALS = {
@@ -41,6 +41,7 @@ class Failure(NamedTuple):
     trace: tuple[str, ...] | None = None  # None: the runtime said nothing, the platform did
     reported: str | None = None
     exception: BaseException | None = None
+    quiet: bool = False  # the runtime has written what it has to say itself
 
     @property
     def status(self) -> str:
@@ -56,6 +57,28 @@ def of_payload(kind: FailureKind, error: ErrorPayload, payload: str, exception: 
     """What the runtime itself reported of the handler (RUN-16, RUN-17)."""
     return Failure(
         kind, error["errorType"], error["errorMessage"], payload, tuple(error["stackTrace"]), exception=exception
+    )
+
+
+def of_report(kind: FailureKind, payload: str, error_type: str | None) -> Failure:
+    """What a runtime of any language posted of the handler, whatever it looks like (RUN-50).
+
+    ``error_type`` is the header Lambda-Runtime-Function-Error-Type, which the log reports.
+    """
+    try:
+        error = json.loads(payload)
+    except ValueError:
+        error = None
+    error = error if isinstance(error, dict) else {}
+    trace = error.get("stackTrace") or error.get("trace")
+    return Failure(
+        kind,
+        str(error.get("errorType") or error_type or "Runtime.Unknown"),
+        str(error.get("errorMessage") or ""),
+        payload,
+        tuple(map(str, trace)) if isinstance(trace, list) else None,
+        reported=error_type,
+        quiet=True,
     )
 
 

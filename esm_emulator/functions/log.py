@@ -122,7 +122,7 @@ class FunctionLog:
 
     def _runtime_error(self, environment: str, failure: Failure, request_id: str | None) -> None:
         """The line that Lambda's Python runtime writes about an exception, as one event of several lines (RUN-23)."""
-        if failure.trace is None:
+        if failure.trace is None or failure.quiet:
             return
         if self._json:
             value = {
@@ -142,7 +142,7 @@ class FunctionLog:
 
     def _platform_error(self, environment: str, failure: Failure, request_id: str) -> None:
         """What the platform says of a timeout or of a process that ended."""
-        if failure.trace is not None or self._json:
+        if failure.trace is not None or failure.quiet or self._json:
             return
         if failure.status == "timeout":
             said = failure.message.partition(" Error: ")[2]
@@ -179,5 +179,8 @@ def _time(at: int) -> str:
 
 
 def _version(function: Function) -> str:
-    """The runtime's version as Lambda writes it, with this interpreter's own last number: ``python:3.13.v7``."""
-    return f"{runtime_of(function).replace('python', 'python:')}.v{sys.version_info.micro}"
+    """The runtime's version as Lambda writes it: ``python:3.13.v7``, the last number this interpreter's own."""
+    runtime = runtime_of(function)
+    if runtime.startswith("python"):
+        return f"{runtime.replace('python', 'python:')}.v{sys.version_info.micro}"
+    return f"nodejs:{runtime[6:-2]}" if runtime.startswith("nodejs") else runtime.replace(".", ":", 1)

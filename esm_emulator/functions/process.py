@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager
 from esm_emulator.clocks import Clock
 from esm_emulator.errors import HandlerImportError
 from esm_emulator.functions import FailureKind, Invocation, Reply, Returned, Usage
+from esm_emulator.functions.child import Child
 from esm_emulator.functions.environments import Environment, Limits, Loaded, Outcome, Settings
 from esm_emulator.functions.failures import Failure, service_failed, timed_out
 from esm_emulator.functions.log import FunctionLog
@@ -46,6 +47,8 @@ class ProcessFunction:
     ``environment`` holds variables of this run, which win over the function's own; None takes one away. To be used on
     one event loop at a time.
     """
+
+    _kind = Environment
 
     def __init__(
         self,
@@ -144,7 +147,7 @@ class ProcessFunction:
 
     def _new(self) -> Environment:
         id = self._identifiers.hex(32)
-        environment = Environment(id, log_stream(self._clock.now(), id), self._watch, self._tell)
+        environment = self._kind(id, log_stream(self._clock.now(), id), self._watch, self._tell)
         environment.generation = self._generation
         environment.used_at = self._clock.now()
         return environment
@@ -186,7 +189,7 @@ class ProcessFunction:
             except OSError:
                 return  # whoever needs one will try again, and say so
 
-    def _worker(self) -> Worker:
+    def _worker(self) -> Child:
         spare, self._spare = self._spare, None
         if spare and spare.is_alive():
             return spare

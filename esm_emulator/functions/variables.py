@@ -15,7 +15,15 @@ from pathlib import Path
 
 from esm_emulator.resources import Function
 
-__all__ = ["ascii_only", "folder_of", "function_variables", "host_variables", "log_stream", "runtime_of"]
+__all__ = [
+    "ascii_only",
+    "folder_of",
+    "function_variables",
+    "host_variables",
+    "log_stream",
+    "on_runtime_api",
+    "runtime_of",
+]
 
 _KEPT = {
     *("PATH", "HOME", "USER", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),
@@ -75,6 +83,11 @@ def folder_of(function: Function) -> str:
 def runtime_of(function: Function) -> str:
     """The name of the function's runtime; without one, of the Python that runs here: ``python3.13``."""
     return function.Runtime or f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def on_runtime_api(function: Function) -> bool:
+    """Whether the function's runtime is a program that asks the Runtime API for work, and that we can start."""
+    return (function.Runtime or "").startswith(("nodejs", "provided"))
 
 
 def ascii_only(function: Function) -> bool:

@@ -13,7 +13,9 @@ from esm_emulator.errors import MissingExtra
 
 __all__ = ["CODE", "changes", "need_watchfiles"]
 
-CODE = (".py", ".pyx", ".pyd", ".so", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".env", ".sql")
+_PYTHON = (".py", ".pyx", ".pyd", ".so")
+_OTHER_LANGUAGES = (".js", ".mjs", ".cjs", "/bootstrap")
+CODE = (*_PYTHON, *_OTHER_LANGUAGES, ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".env", ".sql")
 
 
 def need_watchfiles() -> None:

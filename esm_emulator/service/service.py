@@ -25,6 +25,8 @@ from esm_emulator.errors import HandlerImportError, SqsError, UsageError
 from esm_emulator.functions import Function
 from esm_emulator.functions.inline import InlineFunction
 from esm_emulator.functions.process import ProcessFunction
+from esm_emulator.functions.runtime_api import RuntimeApiFunction
+from esm_emulator.functions.variables import on_runtime_api
 from esm_emulator.journal import Journal
 from esm_emulator.profiles import PROFILES, Profile
 from esm_emulator.queues.endpoint import EndpointQueue
@@ -322,6 +324,8 @@ class Service:
         self, resource: FunctionResource, emulation: Emulation, environment: Mapping[str, str | None]
     ) -> ProcessFunction | InlineFunction:
         parts = (resource, self.clock, self.journal, emulation.identifiers)
+        if on_runtime_api(resource):
+            return RuntimeApiFunction(*parts, environment=environment, profile=self.wanted.profile)
         if self.wanted.isolation == "inline":
             return InlineFunction(*parts, environment=environment, profile=self.wanted.profile, echo=False)
         return ProcessFunction(*parts, environment=environment, profile=self.wanted.profile)
@@ -421,8 +425,10 @@ def _check(resources: Resources) -> None:
     for function in _used(resources):
         if not function.Handler:
             raise UsageError(f"{function.id} has no Handler; give it one (module.function), or --handler")
-        if function.Runtime and not function.Runtime.startswith("python"):
-            raise UsageError(f"{function.id} has the Runtime {function.Runtime}; only Python handlers run here")
+        if function.Runtime and not function.Runtime.startswith("python") and not on_runtime_api(function):
+            raise UsageError(
+                f"{function.id} has the Runtime {function.Runtime}; here run python…, nodejs… and provided…"
+            )
 
 
 async def _cancel_when(event: anyio.Event, scope: anyio.CancelScope) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from esm_emulator.clocks.real import RealClock
 from esm_emulator.functions import FailureKind, Usage
 from esm_emulator.functions import watch as watching
+from esm_emulator.functions.child import _make_room
 from esm_emulator.functions.failures import exited, out_of_memory, timed_out
 from esm_emulator.functions.log import FunctionLog
 from esm_emulator.functions.modules import Code
@@ -34,7 +35,6 @@ from esm_emulator.functions.runtime.marshal import Marshaller
 from esm_emulator.functions.surroundings import Variables
 from esm_emulator.functions.variables import ascii_only, function_variables, host_variables, log_stream
 from esm_emulator.functions.watch import OUT_OF_MEMORY, TIME_IS_UP, Watch
-from esm_emulator.functions.workers import _make_room
 from esm_emulator.journal import Journal, LogLine
 from esm_emulator.resources import Function
 
