@@ -34,6 +34,7 @@ LEAVES = {
     "profiles",
     "resources",
     "validation",
+    "written",
     "yaml_source",
 }
 # part -> the parts of the package that it may import; every part may import itself and the package's version

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from esm_emulator.errors import UsageError
+from esm_emulator.written import make_folder, write
 
 __all__ = ["FILES", "command"]
 
@@ -141,9 +142,9 @@ def command(folder: Path) -> None:
     there = [name for name in FILES if (folder / name).exists()]
     if there:
         raise UsageError(f"{folder}: {', '.join(there)} would be written over; name another folder, or move them away")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for name, text in FILES.items():
-        (folder / name).write_text(text, encoding="utf-8")
+        write(folder / name, text)
         click.echo(f"wrote {folder / name}")
     enter = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
     click.echo(f"\nPlay the scenario, run the tests, then run it:\n  {enter}esm replay . && pytest && esm run esm.yaml")

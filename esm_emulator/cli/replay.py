@@ -22,6 +22,7 @@ from esm_emulator.report.results import CaseResult, as_json
 from esm_emulator.report.text import case_lines, play_again, summary_line
 from esm_emulator.scenario.file import Case, find_scenarios, load_cases
 from esm_emulator.scenario.replay import Options, replay
+from esm_emulator.written import make_folder, write
 
 __all__ = ["command"]
 
@@ -101,7 +102,7 @@ def command(
         raise click.UsageError("--seed and --seeds do not go together")
     for folder in (journal, trace):
         if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
     cases = _chosen(_load(paths), words)
     options = Options(
         until_ms=until,
@@ -127,7 +128,7 @@ def command(
     if junit is not None:
         from esm_emulator.report.junit import junit as document  # noqa: PLC0415 - only who asks pays for it
 
-        junit.write_text(document(results), encoding="utf-8")
+        write(junit, document(results))
     return 0 if all(result.passed for result in results) else 1
 
 

@@ -13,6 +13,7 @@ from esm_emulator.report.story import stories
 from esm_emulator.scenario.expect import Failure, Outcome, failures_of
 from esm_emulator.scenario.file import Case
 from esm_emulator.scenario.play import DEFAULT_WATCHDOG_S, Played, play
+from esm_emulator.written import write
 
 __all__ = ["Options", "file_name", "replay"]
 
@@ -33,7 +34,10 @@ class Options:
 
 
 def replay(case: Case, options: Options) -> CaseResult:
-    """Play a case, judge it, and write what was asked for. Raises what :func:`play` raises."""
+    """Play a case, judge it, and write what was asked for.
+
+    Raises what :func:`play` raises, and ``UsageError`` for a file that cannot be written.
+    """
     played = play(case, seed=options.seed, until_ms=options.until_ms, watchdog_s=options.watchdog_s)
     diagnoses = diagnose(played.journal)
     warnings = check_resources(case.resources)
@@ -45,12 +49,12 @@ def replay(case: Case, options: Options) -> CaseResult:
     name = file_name(case, played.seed if options.seed is not None else None)
     if options.journal is not None:
         lines = "".join(f"{line}\n" for line in played.journal.lines())
-        (options.journal / f"{name}.jsonl").write_text(lines, encoding="utf-8")
+        write(options.journal / f"{name}.jsonl", lines)
     if options.trace is not None:
         from esm_emulator.report.trace import trace  # noqa: PLC0415 - only who asks for a trace pays for it
 
         page = trace(played.journal, diagnoses, redact=options.redact, real_seconds=round(played.real_seconds, 3))
-        (options.trace / f"{name}.html").write_text(page, encoding="utf-8")
+        write(options.trace / f"{name}.html", page)
     return CaseResult(
         id=case.id,
         scenario=case.scenario,

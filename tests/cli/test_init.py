@@ -50,3 +50,11 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     assert refused.stderr == "Error: .: app.py would be written over; name another folder, or move them away\n"
     assert [path.name for path in tmp_path.iterdir()] == ["app.py"]
     assert (tmp_path / "app.py").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """A file in the way is named, and is no fault of the program."""
+    (tmp_path / "file").touch()
+    came = esm(tmp_path, "init", "file/demo")
+    assert came.returncode == 2
+    assert "cannot be written: Not a directory" in came.stderr

@@ -208,3 +208,21 @@ def test_bad_usage_is_2(tmp_path: Path, replay: Replay, arguments: tuple[str, ..
     """Options that do not fit are told before anything loads."""
     written(tmp_path, PASSES)
     assert replay(*([".", *arguments] if arguments else [])).exit_code == 2
+
+
+@pytest.mark.parametrize("option", ["--journal", "--trace", "--junit"])
+def test_what_cannot_be_written_is_2(tmp_path: Path, replay: Replay, option: str) -> None:
+    """A file in the way is named, and is no fault of the program."""
+    written(tmp_path, PASSES)
+    (tmp_path / "file").touch()
+    came = replay(".", option, "file/results")
+    assert came.exit_code == 2
+    assert "file/results cannot be written: Not a directory" in came.stderr
+
+
+def test_a_name_too_long_for_a_file_is_2(tmp_path: Path, replay: Replay) -> None:
+    """The case is played, but its journal has no place."""
+    written(tmp_path, PASSES + f"name: {'x' * 300}\n")
+    came = replay(".", "--journal", "journals")
+    assert came.exit_code == 2
+    assert "cannot be written: File name too long" in came.stderr
