@@ -112,8 +112,13 @@ class Poller:
         """Receive no more, and end when everything in hand is settled."""
         self._no_more.set()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped: then it ends, and cannot be revived."""
+        return self._stop.is_set
+
     def revive(self) -> None:
-        """Go on, if it was retired and has not ended."""
+        """Go on, if it was retired and has neither ended nor been stopped."""
         self._no_more = Stop()
 
     def stop(self, *, hand_back: bool) -> None:

@@ -168,8 +168,10 @@ class Mapping:
             return
         self._work.tell(PollersChanged, self.resource.id, decision.pollers, decision.reason.value)
         while len(self._pollers) < lanes:
-            if self._retired:  # before anybody new: so never more run than the largest number that was allowed
-                poller = self._retired.pop()
+            retired = [poller for poller in self._retired if not poller.is_stopped]
+            if retired:  # before anybody new: so never more run than the largest number that was allowed
+                poller = retired[-1]
+                self._retired.remove(poller)
                 poller.revive()
             else:
                 poller = self._new_poller(decision.invokes // decision.pollers)
