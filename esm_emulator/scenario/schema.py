@@ -136,6 +136,8 @@ class Distribution(_Model):
     @model_validator(mode="after")
     def _exactly_one(self) -> Distribution:
         _one_of(self, "each", "uniform", "lognormal")
+        if self.uniform is not None and self.uniform[0] > self.uniform[1]:
+            raise ValueError("takes the shorter duration of uniform first")
         return self
 
 

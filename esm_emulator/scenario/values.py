@@ -85,6 +85,8 @@ class Comparison:
         if list(value) != ["between"] or not isinstance(ends, list) or len(ends) != 2 or not all(map(_is_number, ends)):
             raise ValueError(f'takes a value, a comparison such as ">= 1", or {{between: [a, b]}}, not {value!r}')
         least, most = ends
+        if least > most:
+            raise ValueError(f"takes the smaller end of between first, not {value!r}")
         return cls(value, lambda actual: _is_number(actual) and least <= actual <= most)
 
     def holds(self, actual: object) -> bool:

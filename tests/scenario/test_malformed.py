@@ -22,6 +22,18 @@ WRONG: dict[str, tuple[str, str]] = {
         BASE + "stop: {after: 3x}\n",
         "13:15: stop.after: takes a duration such as 250ms, 30s, 5m, 4h, 4d or 1m30s, not '3x'",
     ),
+    "a duration beyond measure": (
+        BASE + "stop: {after: 999999d}\n",
+        "13:15: stop.after: takes a duration of at most 36500d, not '999999d'",
+    ),
+    "a duration drawn from the longer to the shorter": (
+        BASE.replace("then: succeed", "takes: {uniform: [3s, 1s]}"),
+        "12:13: behavior.Worker.0.takes: takes the shorter duration of uniform first",
+    ),
+    "ends of a comparison the wrong way round": (
+        BASE + "expect: {queues: {Orders: {messages: {between: [5, 1]}}}}\n",
+        "13:28: expect.queues.Orders.messages: takes the smaller end of between first, not {'between': [5, 1]}",
+    ),
     "a profile": (
         BASE + "profile: aws-2027\n",
         "13:10: profile: there is no profile 'aws-2027'; there are aws-2026, aws-2018; did you mean 'aws-2026'?",
