@@ -154,6 +154,9 @@ def variants_of(document: Document) -> Iterator[tuple[str | None, Any, CaseSourc
     """The data of the base and of each variant, before anything is checked. Raises ``ConfigError``."""
     data = document.data
     variants = data.get("variants") if isinstance(data, dict) else None
+    if isinstance(data, dict) and data.get("base") == "skip" and not variants:
+        message = "skip leaves nothing to play: there are no variants"
+        raise ConfigError([CaseSource(document, {}).problem(message, ("base",))])
     if not isinstance(variants, dict):
         yield None, data, CaseSource(document, {})
         return

@@ -30,6 +30,10 @@ WRONG: dict[str, tuple[str, str]] = {
         BASE.replace("then: succeed", "takes: {uniform: [3s, 1s]}"),
         "12:13: behavior.Worker.0.takes: takes the shorter duration of uniform first",
     ),
+    "nothing to play": (
+        BASE + SEND + "base: skip\n",
+        "14:7: base: skip leaves nothing to play: there are no variants",
+    ),
     "ends of a comparison the wrong way round": (
         BASE + "expect: {queues: {Orders: {messages: {between: [5, 1]}}}}\n",
         "13:28: expect.queues.Orders.messages: takes the smaller end of between first, not {'between': [5, 1]}",
