@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from esm_emulator.errors import RefusedByAws
+from esm_emulator.scenario.file import load_cases
+from esm_emulator.sqs import Engine
 from tests.scenario.stories import DLQ, result
 
 FIRST = 19  # the line of what stands under expect:
@@ -92,14 +95,9 @@ def _overlapping(extra: str) -> str:
 def test_no_overlap_names_the_message_that_ran_twice_at_once(tmp_path: Path) -> None:
     """Visibility shorter than the attempt: two copies run at one moment."""
     text = _overlapping("expect: {invariants: [no_overlap], messages: [{where: {label: good}, every: {overlap: 2}}]}\n")
-    text = text.replace("maxReceiveCount: 2", "maxReceiveCount: 9").replace(
-        "VisibilityTimeout: 5,", "VisibilityTimeout: 5,"
-    )
-    (file,) = [tmp_path / "story.esm.yaml"]
+    text = text.replace("maxReceiveCount: 2", "maxReceiveCount: 9")
+    file = tmp_path / "story.esm.yaml"
     file.write_text(text)
-    from esm_emulator.errors import RefusedByAws
-    from esm_emulator.scenario.file import load_cases
-
     with pytest.raises(RefusedByAws):  # API-41: AWS refuses it at creation, so it can only come by a change
         load_cases(file)
     drifted = text.replace("VisibilityTimeout: 5,", "VisibilityTimeout: 30,") + (
@@ -124,8 +122,6 @@ def test_a_limit_that_was_raised_meanwhile_is_no_broken_limit(tmp_path: Path) ->
 
 def test_a_message_that_is_nowhere_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the journal says waits, and no queue holds, makes no_message_lost fail."""
-    from esm_emulator.sqs import Engine
-
     monkeypatch.setattr(Engine, "messages", lambda *_: iter(()))
     (failure,) = result(tmp_path, DLQ + "expect:\n  invariants: [no_message_lost]\n").failures
     assert (failure.path, failure.line) == ("invariants.0", FIRST)
