@@ -37,6 +37,7 @@ NOT_LOADED = {
     "Runtime.BuiltInModuleConflict",
     "Runtime.HandlerNotFound",
     "Runtime.ImportModuleError",
+    "Runtime.InvalidEntrypoint",
     "Runtime.MalformedHandlerName",
     "Runtime.UserCodeSyntaxError",
 }

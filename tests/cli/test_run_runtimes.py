@@ -80,6 +80,15 @@ def test_a_bootstrap_that_is_not_there_ends_the_program_before_anything_is_polle
     assert "Runtime.InvalidEntrypoint: Couldn't find valid bootstrap(s)" in done.stderr
 
 
+def test_a_scenario_whose_bootstrap_is_not_there_is_a_mistake_and_not_a_failing_function(tmp_path: Path) -> None:
+    path = write(tmp_path, "provided.al2023")
+    scenario = {"version": 1, "name": "s", **json.loads(path.read_text()), "send": [{"to": "Orders", "body": "one"}]}
+    (tmp_path / "s.esm.yaml").write_text(json.dumps(scenario))
+    done = esm(tmp_path, "replay", "s.esm.yaml")
+    assert done.returncode == 4
+    assert "Worker: Couldn't find valid bootstrap(s)" in done.stderr
+
+
 def test_a_runtime_that_does_not_run_here_is_refused(tmp_path: Path) -> None:
     write(tmp_path, "java21")
     done = esm(tmp_path, "run", "esm.yaml", "--until-idle")
