@@ -1,9 +1,10 @@
 """A queue on any SQS-compatible server, or on AWS, through boto3.
 
-Each call blocks in a worker thread; an idle poller is a thread that sleeps in its open long poll and comes back to the
-loop only when there is something to say. A long poll is never cut off: moto's and LocalStack's servers would hand the
-next message to the one who left, and hide it until its visibility ends. So a stop waits for the open call, what that
-brings is returned, and therefore the 20 s poll of a Lambda poller is asked in slices (:data:`SLICE_PER_POLLER_MS`).
+An idle poller sleeps in its open long poll, aside of the loop's tasks (:mod:`esm_emulator.queues.sqs_client` says how),
+and comes back to the loop only when there is something to say. A long poll is never cut off: moto's and LocalStack's
+servers would hand the next message to the one who left, and hide it until its visibility ends. So a stop waits for the
+open call, what that brings is returned, and therefore the 20 s poll of a Lambda poller is asked in slices
+(:data:`SLICE_PER_POLLER_MS`).
 
 What goes wrong with the server is told once (:mod:`esm_emulator.queues.trouble`) and waited out here, on the loop,
 where a stop is heard at once. Facts about messages are written here too, since no engine of ours serves the queue.
@@ -13,10 +14,10 @@ Importing this file loads boto3.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import anyio.to_thread
@@ -45,8 +46,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EndpointQueue"]
 
-T = TypeVar("T")
-
 SHORTEST_SLICE_MS = 1_000
 # 200 idle pollers then make 40 calls a second, not 200: under 5 % of a core; 5 pollers hear a stop within a second
 SLICE_PER_POLLER_MS = 25
@@ -58,7 +57,7 @@ THROTTLING_QUIET_MS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What one stay in a worker thread brought, at ``at``, by a last call that was begun at ``begun_at``.
+    """What one stay aside of the loop brought, at ``at``, by a last call that was begun at ``begun_at``.
 
     ``polled_ms`` is the time spent in long polls that stayed empty; ``early_ms`` by how much the last came too soon.
     """
@@ -118,7 +117,7 @@ class EndpointQueue:
         as long as it takes; cancel it to give up. Raises ``UsageError`` for what is no queue URL, ``RemoteRefused`` for
         a queue off this machine without leave, ``QueueNotFound``.
         """
-        location = await _in_thread(partial(locate, url, endpoint_url))
+        location = await anyio.to_thread.run_sync(locate, url, endpoint_url)
         allow(location, allow_aws=allow_aws, allow_hosts=allow_hosts)
         client = SqsClient(
             location,
@@ -132,7 +131,7 @@ class EndpointQueue:
         try:
             attributes = await _first_attributes(client, clock, trouble)
         except BaseException:
-            client.close()
+            await client.close()
             raise
         return cls(client, attributes, id=id, clock=clock, journal=journal, profile=profile, trouble=trouble)
 
@@ -179,7 +178,7 @@ class EndpointQueue:
         for start in range(0, len(messages), 10):
             entries = {str(index): message for index, message in enumerate(messages[start : start + 10])}
             begun_at = self._clock.now()
-            answer = await _in_thread(partial(self._client.make_visible, _receipts(entries)))
+            answer = await self._client.run(partial(self._client.make_visible, _receipts(entries)))
             if isinstance(answer, Failure):
                 self._failed("ChangeMessageVisibilityBatch", answer)
                 continue
@@ -198,14 +197,14 @@ class EndpointQueue:
 
     async def describe(self) -> QueueDescription:
         """The queue as its server describes it now; as it last did when it does not answer."""
-        attributes = await _in_thread(self._client.attributes)
+        attributes = await self._client.run(self._client.attributes)
         if not isinstance(attributes, Failure):
             self._learn(attributes)
         return self._description
 
     async def close(self) -> None:
         """Close the connections. No receive may be open."""
-        await _in_thread(self._client.close)
+        await self._client.close()
 
     def _learn(self, attributes: Mapping[str, str]) -> None:
         self._learned_at = self._clock.now()
@@ -218,7 +217,7 @@ class EndpointQueue:
         deadline = None if wait_ms is None else self._clock.now() + wait_ms
         polled_ms, attempt = -1, 0
         while not stop.is_set:
-            answer = await _in_thread(partial(self._poll, maximum, deadline, stop))
+            answer = await self._client.run(partial(self._poll, maximum, deadline, stop))
             if answer.failure is not None:
                 attempt += 1
                 self._failed("ReceiveMessage", answer.failure)
@@ -239,7 +238,7 @@ class EndpointQueue:
         return [], polled_ms
 
     def _poll(self, maximum: int, deadline: int | None, stop: Stop) -> _Answer:
-        """In a worker thread: one long poll after another, for as long as there is nothing to tell the loop."""
+        """Aside of the loop's tasks: one long poll after another, for as long as there is nothing to tell the loop."""
         self._refresh()
         polled_ms = 0
         while True:
@@ -297,7 +296,7 @@ class EndpointQueue:
     ) -> Mapping[str, tuple[str, bool]]:
         """One call; the entries that failed with the error's text and whether it may pass."""
         begun_at = self._clock.now()
-        answer = await _in_thread(partial(self._client.delete, _receipts(entries)))
+        answer = await self._client.run(partial(self._client.delete, _receipts(entries)))
         if isinstance(answer, Failure):
             self._failed("DeleteMessageBatch", answer)
             return dict.fromkeys(entries, (str(answer), answer.passing))
@@ -334,16 +333,11 @@ class EndpointQueue:
         return {message.message_id: text for message, text in errors.items()}
 
 
-async def _in_thread(call: Callable[[], T]) -> T:
-    """Run a blocking call in a worker thread, however many there are; it is waited for even when cancelled."""
-    return await anyio.to_thread.run_sync(call, limiter=anyio.CapacityLimiter(math.inf))
-
-
 async def _first_attributes(client: SqsClient, clock: Clock, trouble: Trouble) -> Mapping[str, str]:
     operation, attempt = "GetQueueAttributes", 0
     while True:
         begun_at = clock.now()
-        answer = await anyio.to_thread.run_sync(client.attributes, abandon_on_cancel=True)
+        answer = await client.run(client.attributes, cut_off=True)
         if not isinstance(answer, Failure):
             trouble.succeeded(operation, begun_at, clock.now())
             return answer

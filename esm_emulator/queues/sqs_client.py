@@ -1,25 +1,30 @@
-"""The calls of one queue's server, blocking, through one boto3 client that everybody shares.
+"""The calls of one queue's server, through one boto3 client that everybody shares.
 
 botocore's errors are translated here, once, into :class:`Failure`: a value, because a call that fails is an answer like
 any other to whoever has to wait and try again. boto3 itself makes one attempt: its own back-off sleeps in the thread
 that calls, where no stop can reach it.
 
-The client is tuned for many small calls. As boto3 makes it, one costs over 0.5 ms of Python under the interpreter's
-lock: a third is urllib3's (:mod:`esm_emulator.queues.wire` does without), a fifth goes into building the same
-User-Agent again for each call, a twentieth into validating what was built here. That is also why threads beyond the
-first few gain nothing against a fast server: they only wait for the lock. A poller has a thread for the sake of its
-open long poll, not of speed.
+boto3 blocks, so its calls run aside of the loop's tasks (:meth:`SqsClient.run`): in worker threads, or, over plain HTTP
+on this machine, in greenlets on the loop's own thread (:mod:`esm_emulator.queues.wire`).
 
-This file knows no loop, no journal and no mapping; importing it loads boto3.
+The client is tuned for many small calls. As boto3 makes it, one costs over 0.5 ms of Python under the interpreter's
+lock: a third is urllib3's, a fifth goes into building the same User-Agent again for each call, a twentieth into
+validating what was built here. That is also why threads beyond the first few gain nothing against a fast server: they
+only wait for the lock. A poller has a thread for the sake of its open long poll, not of speed.
+
+This file knows no journal and no mapping; importing it loads boto3.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypedDict, TypeVar, cast
 
+import anyio.to_thread
 import boto3
 import botocore.session
 from botocore.config import Config
@@ -108,7 +113,7 @@ class Failure:
 
 
 class SqsClient:
-    """The server of one queue. Every method blocks and may be called from any thread.
+    """The server of one queue. The calls block: make them in :meth:`run`.
 
     ``connections`` is how many calls can be open at once without a connection being made anew for one of them;
     ``longest_wait_s`` the longest long poll that will be asked for. Connections are made when needed. The first call
@@ -124,6 +129,14 @@ class SqsClient:
         self._read_timeout_s = longest_wait_s + READ_TIMEOUT_MARGIN_S
         plain = location.loopback and location.endpoint.startswith("http://")
         self._wire = Wire(location.endpoint, CONNECT_TIMEOUT_S, self._read_timeout_s) if plain else None
+
+    async def run(self, call: Callable[[], R], *, cut_off: bool = False) -> R:
+        """Run code that makes calls; its result. Waited for even when cancelled, unless it may be ``cut_off``."""
+        if self._wire is None:
+            return await _in_thread(call, cut_off=cut_off)
+        if self._client is None:
+            await _in_thread(self._prepare, cut_off=cut_off)
+        return await self._wire.run(call, cut_off=cut_off)
 
     def attributes(self) -> Mapping[str, str] | Failure:
         """GetQueueAttributes, all of them."""
@@ -163,14 +176,14 @@ class SqsClient:
             )
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close the connections; a later call opens one of its own."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
             client.close()
         if self._wire is not None:
-            self._wire.close()
+            await self._wire.close()
 
     def _attributes(self, client: SQSClient) -> Mapping[str, str]:
         answer = client.get_queue_attributes(QueueUrl=self.location.url, AttributeNames=["All"])
@@ -199,6 +212,11 @@ class SqsClient:
                 client = self._client = self._client or self._make()
         return client
 
+    def _prepare(self) -> None:
+        """Make the client, where that may take its time; if it cannot be made, the call that needs it says why."""
+        with suppress(BotoCoreError):
+            self._current()
+
     def _forget(self, client: SQSClient | None) -> None:
         """Have the next call read the credentials anew: files and environment may have changed by then."""
         with self._lock:
@@ -212,14 +230,13 @@ class SqsClient:
             # never wait for the metadata service of a machine in the cloud because of a queue on this one
             core.get_component("credential_provider").remove("iam-role")
         session = boto3.session.Session(botocore_session=core)
-        dummy = "testing" if location.loopback and not _has_credentials(core) else None
+        credentials = _local_credentials(core) if location.loopback else {}
         try:
             client: SQSClient = session.client(
                 "sqs",
                 endpoint_url=location.endpoint,
                 region_name=self._region or session.region_name or "us-east-1",
-                aws_access_key_id=dummy,
-                aws_secret_access_key=dummy,
+                **credentials,
                 config=Config(
                     connect_timeout=CONNECT_TIMEOUT_S,
                     read_timeout=self._read_timeout_s,
@@ -239,13 +256,31 @@ class SqsClient:
         return client
 
 
-def _has_credentials(session: botocore.session.Session) -> bool:
-    """Whether the usual chain has any that work: an expired login keeps nobody from a queue on this machine."""
+class _Credentials(TypedDict, total=False):
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str
+
+
+def _local_credentials(session: botocore.session.Session) -> _Credentials:
+    """What the usual chain has, else dummies: an expired login keeps nobody from a queue on this machine.
+
+    As they are now, so that no call has to stop and renew them.
+    """
     try:
         credentials = session.get_credentials()
-        return credentials is not None and bool(credentials.get_frozen_credentials().access_key)
+        frozen = credentials.get_frozen_credentials() if credentials else None
     except BotoCoreError:
-        return False
+        frozen = None
+    if frozen is None or not frozen.access_key or not frozen.secret_key:
+        return {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    found: _Credentials = {"aws_access_key_id": frozen.access_key, "aws_secret_access_key": frozen.secret_key}
+    return found | {"aws_session_token": frozen.token} if frozen.token else found
+
+
+async def _in_thread(call: Callable[[], R], *, cut_off: bool) -> R:
+    """Run a blocking call in a worker thread, however many there are."""
+    return await anyio.to_thread.run_sync(call, abandon_on_cancel=cut_off, limiter=anyio.CapacityLimiter(math.inf))
 
 
 def _refused(error: Exception) -> Failure:

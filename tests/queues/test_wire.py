@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import socket
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 
 from esm_emulator.queues.wire import Wire
+
+pytestmark = pytest.mark.anyio
 
 CLOSE = "close"
 HANG = "hang"
@@ -23,6 +28,11 @@ CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok"
 EMPTY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
 class Server:
     """Answers each request of each connection with the next line of its script."""
 
@@ -32,6 +42,8 @@ class Server:
         self.connections = []
         self.asked = threading.Semaphore(0)
         self.let_go = threading.Event()
+        self.hold = threading.Event()
+        self.hold.set()
         self.closed = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -57,6 +69,7 @@ class Server:
                 if answer == HANG:
                     self.let_go.wait()
                     return
+                self.hold.wait()
                 if answer != CLOSE:
                     connection.sendall(answer)
                 if answer in (CLOSE, CUT, ENDLESS, LAST):
@@ -81,15 +94,19 @@ class Server:
             thread.join()
 
 
-@contextmanager
-def wired(*script, timeout_s=5.0):
+@asynccontextmanager
+async def wired(*script, timeout_s=5.0):
     server = Server(script)
     wire = Wire(server.url, 1.0, timeout_s)
     try:
         yield server, wire
     finally:
-        wire.close()
-        server.close()
+        await wire.close()
+        await anyio.to_thread.run_sync(server.close)
+
+
+async def send(server, wire, body=b"{}"):
+    return await wire.run(lambda: wire.send(request(server, body)))
 
 
 def request(server, body=b"{}"):
@@ -97,10 +114,10 @@ def request(server, body=b"{}"):
     return made.prepare()
 
 
-def test_what_botocore_prepared_is_what_is_sent():
+async def test_what_botocore_prepared_is_what_is_sent():
     """Request line, host, headers and body."""
-    with wired(PLAIN) as (server, wire):
-        wire.send(request(server, b'{"a":1}'))
+    async with wired(PLAIN) as (server, wire):
+        await send(server, wire, b'{"a":1}')
     (head, body) = server.requests[0]
     assert head[0] == "POST / HTTP/1.1"
     assert f"Host: {server.url.removeprefix('http://')}" in head
@@ -109,76 +126,112 @@ def test_what_botocore_prepared_is_what_is_sent():
 
 
 @pytest.mark.parametrize("answer", [PLAIN, CHUNKED, ENDLESS, LAST])
-def test_an_answer_is_read_however_its_end_is_told(answer):
+async def test_an_answer_is_read_however_its_end_is_told(answer):
     """By length, in chunks, or by the end of the connection."""
-    with wired(answer) as (server, wire):
-        response = wire.send(request(server))
+    async with wired(answer) as (server, wire):
+        response = await send(server, wire)
     assert (response.status_code, response.content) == (200, b"ok")
 
 
-def test_an_answer_without_a_body_has_its_status_and_headers():
+async def test_an_answer_without_a_body_has_its_status_and_headers():
     """A 503 is an answer like any other."""
-    with wired(EMPTY) as (server, wire):
-        response = wire.send(request(server))
+    async with wired(EMPTY) as (server, wire):
+        response = await send(server, wire)
     assert (response.status_code, response.content, response.headers["content-length"]) == (503, b"", "0")
 
 
-def test_a_connection_is_kept():
+async def test_a_connection_is_kept():
     """One call after another takes one connection."""
-    with wired(PLAIN, CHUNKED, PLAIN) as (server, wire):
+    async with wired(PLAIN, CHUNKED, PLAIN) as (server, wire):
         for _ in range(3):
-            wire.send(request(server))
+            await send(server, wire)
         assert len(server.connections) == 1
 
 
-def test_calls_at_the_same_time_have_a_connection_each():
-    """One connection for each poller."""
-    with wired(HANG, HANG, HANG) as (server, wire), ThreadPoolExecutor(3) as threads:
-        calls = [threads.submit(wire.send, request(server)) for _ in range(3)]
-        for _ in calls:
-            assert server.asked.acquire(timeout=5)
+async def test_calls_at_the_same_time_have_a_connection_each():
+    """One connection for each poller, and none waits for another."""
+    failed = []
+
+    async def call(server, wire):
+        with pytest.raises(ConnectionClosedError):
+            await send(server, wire)
+        failed.append(True)
+
+    async with wired(HANG, HANG, HANG) as (server, wire), anyio.create_task_group() as tasks:
+        for _ in range(3):
+            tasks.start_soon(call, server, wire)
+        for _ in range(3):
+            assert await anyio.to_thread.run_sync(server.asked.acquire, True, 5)
         server.let_go.set()
-        for call in calls:
-            with pytest.raises(ConnectionClosedError):
-                call.result()
-    assert len(server.connections) == 3
+    assert (len(server.connections), len(failed)) == (3, 3)
 
 
-def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again():
+async def test_a_connection_that_the_server_has_closed_meanwhile_is_not_used_again():
     """Servers close what has been idle for long; the next call must not fail for it."""
-    with wired(PLAIN, CLOSE, PLAIN) as (server, wire):
-        wire.send(request(server))
-        assert server.closed.wait(5)
-        assert wire.send(request(server)).content == b"ok"
+    async with wired(PLAIN, CLOSE, PLAIN) as (server, wire):
+        await send(server, wire)
+        assert await anyio.to_thread.run_sync(server.closed.wait, 5)
+        await anyio.lowlevel.checkpoint()
+        assert (await send(server, wire)).content == b"ok"
         assert len(server.connections) == 2
 
 
 @pytest.mark.parametrize("answer", [CLOSE, CUT, b"nonsense\r\n\r\n"])
-def test_an_answer_that_breaks_off_is_a_closed_connection(answer):
+async def test_an_answer_that_breaks_off_is_a_closed_connection(answer):
     """It is not asked again here: whoever called knows whether that is safe."""
-    with wired(answer) as (server, wire), pytest.raises(ConnectionClosedError):
-        wire.send(request(server))
-    assert len(server.requests) == 1
+    async with wired(answer) as (server, wire):
+        with pytest.raises(ConnectionClosedError):
+            await send(server, wire)
+        assert len(server.requests) == 1
 
 
-def test_an_answer_that_does_not_come_is_a_read_timeout():
+async def test_an_answer_that_does_not_come_is_a_read_timeout():
     """After the time that is far longer than any long poll."""
-    with wired(HANG, timeout_s=0.05) as (server, wire), pytest.raises(ReadTimeoutError):
-        wire.send(request(server))
+    async with wired(HANG, timeout_s=0.05) as (server, wire):
+        with pytest.raises(ReadTimeoutError):
+            await send(server, wire)
 
 
-def test_nobody_listening_is_a_connection_error():
+async def test_nobody_listening_is_a_connection_error():
     """With the endpoint in its text."""
     wire = Wire("http://127.0.0.1:1", 1.0, 1.0)
     prepared = AWSRequest("POST", "http://127.0.0.1:1/", data=b"{}").prepare()
     with pytest.raises(EndpointConnectionError, match=r"http://127\.0\.0\.1:1"):
-        wire.send(prepared)
+        await wire.run(lambda: wire.send(prepared))
 
 
-def test_nothing_is_kept_after_closing():
+async def test_nothing_is_kept_after_closing():
     """A late call closes its own connection; a socket left open would warn, and warnings fail."""
-    with wired(PLAIN, PLAIN) as (server, wire):
-        wire.send(request(server))
-        wire.close()
-        wire.send(request(server))
-        assert server.closed.wait(5)
+    async with wired(PLAIN, PLAIN) as (server, wire):
+        await send(server, wire)
+        await wire.close()
+        await send(server, wire)
+        assert await anyio.to_thread.run_sync(server.closed.wait, 5)
+
+
+async def test_a_call_is_waited_for_when_its_caller_is_cancelled():
+    """A long poll that is cut off swallows the next message; what it brings is the caller's."""
+    brought = []
+
+    async def call(server, wire):
+        brought.append(await send(server, wire))
+
+    async with wired(PLAIN) as (server, wire):
+        server.hold.clear()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call, server, wire)
+            assert await anyio.to_thread.run_sync(server.asked.acquire, True, 5)
+            tasks.cancel_scope.cancel()
+            server.hold.set()
+    assert brought[0].content == b"ok"
+
+
+async def test_a_call_that_may_be_cut_off_ends_with_its_caller():
+    """And its connection is not used again."""
+    async with wired(HANG, PLAIN) as (server, wire):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(wire.run, lambda: wire.send(request(server)), cut_off=True))
+            assert await anyio.to_thread.run_sync(server.asked.acquire, True, 5)
+            tasks.cancel_scope.cancel()
+        assert (await send(server, wire)).content == b"ok"
+        assert len(server.connections) == 2
