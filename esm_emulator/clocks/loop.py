@@ -42,6 +42,8 @@ T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
 _MICRO = 1_000_000
+# A century: further on a float does not tell two microseconds apart
+LATEST_S = 36_525 * 86_400.0
 # Real time that a wait for other threads' doing is given before the clock skips it, and in all, when nothing came of it
 _GRACE_S = 0.25
 _GRACE_BUDGET_S = 1.0
@@ -149,9 +151,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[Unpack[Args]], object], *args: *Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Set a timer for the microsecond nearest to ``when``; one for infinity never fires."""
+        """Set a timer for the microsecond nearest to ``when``; one beyond ``LATEST_S`` never fires."""
         self._check_closed()  # type: ignore[attr-defined]
-        if when != math.inf:
+        if when > LATEST_S:
+            when = math.inf
+        else:
             exactly, us = when, round(when * _MICRO)
             when = us / _MICRO
             if us == self._time.now_us and exactly > when:

@@ -502,3 +502,15 @@ def test_a_million_idle_seconds_cost_nothing() -> None:
         return loop.turns - before  # type: ignore[attr-defined,no-any-return]
 
     assert run(main, clock=clock) <= 3
+
+
+def test_a_timer_beyond_a_century_never_fires():
+    """What a float can no longer tell apart is not waited for: others go on, and their deadlines hold."""
+    clock = VirtualClock()
+
+    async def main() -> int:
+        with anyio.move_on_after(3):
+            await clock.sleep(10**18)
+        return clock.now_us
+
+    assert run(main, clock=clock, watchdog_s=5) == 3_000_000
