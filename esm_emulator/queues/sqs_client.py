@@ -48,7 +48,7 @@ __all__ = ["Failure", "SqsClient"]
 
 R = TypeVar("R")
 
-CONNECT_TIMEOUT_S = 5
+CONNECT_TIMEOUT_S = 10
 # a long poll that is cut off may swallow the next message, so this is far from any wait
 READ_TIMEOUT_MARGIN_S = 15
 

@@ -98,11 +98,15 @@ def _handler(sqs: ScriptedSqs) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256  # many pollers come at once
+
+
 @contextmanager
 def scripted() -> Iterator[ScriptedSqs]:
     """A scripted server on a free port of this machine; its queue is ``<url>/123456789012/orders``."""
     sqs = ScriptedSqs()
-    with ThreadingHTTPServer(("127.0.0.1", 0), _handler(sqs)) as server:
+    with _Server(("127.0.0.1", 0), _handler(sqs)) as server:
         sqs.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
