@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 import anyio.to_thread
 
 from esm_emulator.clocks import Clock
-from esm_emulator.errors import QueueNotFound
+from esm_emulator.errors import QueueNotFound, UsageError
 from esm_emulator.journal import (
     DeleteFailed,
     EmptyReceives,
@@ -333,6 +333,10 @@ class EndpointQueue:
         return {message.message_id: text for message, text in errors.items()}
 
 
+# Nothing to wait for, unlike credentials that have expired: those may be renewed meanwhile
+_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError"}
+
+
 async def _first_attributes(client: SqsClient, clock: Clock, trouble: Trouble) -> Mapping[str, str]:
     operation, attempt = "GetQueueAttributes", 0
     while True:
@@ -343,6 +347,11 @@ async def _first_attributes(client: SqsClient, clock: Clock, trouble: Trouble) -
             return answer
         if answer.missing:
             raise QueueNotFound(_how_to_make(client.location))
+        if answer.code in _NO_CREDENTIALS:
+            raise UsageError(
+                f"{client.location.endpoint} does not let the queue {client.location.name!r} be read: {answer}. "
+                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in (aws sso login)."
+            )
         attempt += 1
         trouble.failed(operation, str(answer), clock.now())
         await clock.sleep(waits(attempt))

@@ -136,3 +136,13 @@ def test_a_queue_that_is_not_there_ends_it_with_the_command_that_makes_it(folder
     done = esm(folder, "run", "--handler", "app.looks", "--queue-url", f"{endpoint}/123456789012/none", **KEYS)
     assert done.returncode == 2
     assert f"aws sqs create-queue --queue-name none --endpoint-url {endpoint}" in done.stderr
+
+
+def test_no_credentials_at_all_end_it_at_the_start(tmp_path: Path) -> None:
+    """There is nothing to wait for: it says what to set, and asks nobody."""
+    (tmp_path / "app.py").write_text("def handler(event, context):\n    return None\n")
+    url = "https://sqs.us-east-1.amazonaws.com/123456789012/orders"
+    done = esm(tmp_path, "run", "--handler", "app.handler", "--queue-url", url, "--allow-aws")
+    assert done.returncode == 2
+    assert "NoCredentialsError" in done.stderr
+    assert "AWS_PROFILE" in done.stderr
