@@ -84,7 +84,8 @@ def test_two_emulators_share_the_work_of_one_queue(folder: Path, sqs: Any) -> No
         assert two.returncode == 0, two.stderr
         assert one.ends()[0] == 0
     notes = [path.read_text() for path in (folder / "one.txt", folder / "two.txt") if path.exists()]
-    assert sorted("".join(notes).split()) == sorted(f"m{number}{item}" for number in range(4) for item in range(10))
+    # moto's own server may give one message to two pollers, as a standard queue may (SQS-28)
+    assert set("".join(notes).split()) == {f"m{number}{item}" for number in range(4) for item in range(10)}
 
 
 def test_what_the_servers_dead_letter_queue_got_counts(folder: Path, sqs: Any) -> None:

@@ -573,8 +573,8 @@ def test_closing_leaves_no_process_no_file_and_no_thread(process: Stage) -> None
     ]
     assert not any(is_running(pid) for pid in pids)
     gc.collect()
-    assert held()[0] == files
-    assert held()[1] <= threads  # those of tests before may end meanwhile
+    assert held()[0] <= files  # those of tests before may be closed meanwhile
+    assert held()[1] <= threads  # and may end
 
 
 def test_a_function_may_be_used_again_after_it_was_closed(process: Stage) -> None:
