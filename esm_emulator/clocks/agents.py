@@ -179,14 +179,24 @@ class AgentGreenlet(greenlet.greenlet):
 
     agent: Agent | None = None
 
+    def __init__(self, run: Callable[..., object]) -> None:
+        super().__init__(run)
+        _local.has_greenlets = True
+
 
 def current() -> Agent | None:
-    """The agent whose code calls this, if any."""
-    here: greenlet.greenlet | None = greenlet.getcurrent()
-    while here is not None:
-        if type(here) is AgentGreenlet:
-            return here.agent
-        here = here.parent  # a handler may have greenlets of its own
+    """The agent whose code calls this, if any.
+
+    A thread that has no agent in greenlets is not asked for its present one. Asking is what gives a thread a state in
+    greenlet, which the main thread takes down when that thread has ended; and CPython 3.11 under a tracer hangs for
+    ever in the first function that it enters during that, if another such thread ends meanwhile.
+    """
+    if getattr(_local, "has_greenlets", False):
+        here: greenlet.greenlet | None = greenlet.getcurrent()
+        while here is not None:
+            if type(here) is AgentGreenlet:
+                return here.agent
+            here = here.parent  # a handler may have greenlets of its own
     agent: Agent | None = getattr(_local, "agent", None)
     return agent
 

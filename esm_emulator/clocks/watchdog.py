@@ -149,7 +149,8 @@ class _Watch:
     def end(self) -> None:
         """The loop is not running any more: nothing of ours may reach its thread, which calls this, from now on."""
         if self.interrupted:
-            _take_back(self.interrupted - {self.thread})
+            with _untraced():
+                _take_back(self.interrupted - {self.thread})
 
 
 class _Watchdog:

@@ -231,7 +231,8 @@ class _State:
             name = "QueueName" if type_ == QUEUE else "FunctionName"
             pattern = r"[A-Za-z0-9_-]{1,80}(\.fifo)?" if type_ == QUEUE else r"[A-Za-z0-9_-]{1,64}"
             ending = ".fifo" if type_ == QUEUE and properties.get("FifoQueue") is True else ""
-            if not re.fullmatch(pattern, str(properties.get(name, ""))):
+            given = properties.get(name)
+            if not (isinstance(given, str) and re.fullmatch(pattern, given)):
                 properties[name] = _made_up(block.address) + ending
         origin = Origin(block.path, self.document, moved)
         folder = FilePath(self.document.file).absolute().parent

@@ -9,16 +9,12 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from esm_emulator.cli import main
 
 DATA = Path(__file__).parent / "data"
 FILES = ["terraform-state.json", "terraform-modules.json", "cfn-fifo.json", "cdk-shop.template.json"]
-ODD = st.sampled_from(
-    [None, 0, -1, "", "x", True, [], {}, [[]], [{}], {"Ref": "x"}, {"Fn::GetAtt": []}, {"Fn::GetAtt": 1}]
-)
+ODD = [None, 0, -1, "", "x", True, [], {}, [[]], [{}], {"Ref": "x"}, {"Fn::GetAtt": []}, {"Fn::GetAtt": 1}]
 
 
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -35,13 +31,13 @@ def replaced(data: Any, path: tuple[Any, ...], value: Any) -> Any:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_an_odd_value_anywhere_is_no_fault_of_ours(tmp_path: Path, name: str, data: st.DataObject) -> None:
-    """Exit codes 0, 1 and 2 alone."""
+def test_an_odd_value_anywhere_is_no_fault_of_ours(tmp_path: Path, name: str) -> None:
+    """Each odd value in each place: exit codes 0, 1 and 2 alone."""
     read = json.loads((DATA / name).read_text(encoding="utf-8"))
-    path = data.draw(st.sampled_from(paths(read)))
-    (tmp_path / name).write_text(json.dumps(replaced(read, path, data.draw(ODD))), encoding="utf-8")
-    result = CliRunner().invoke(main, ["check", str(tmp_path / name), "--show", "I"])
-    assert result.exit_code in (0, 1, 2), (path, result.output)
+    for path in paths(read):
+        for odd in ODD:
+            (tmp_path / name).write_text(json.dumps(replaced(read, path, odd)), encoding="utf-8")
+            result = CliRunner().invoke(main, ["check", str(tmp_path / name), "--show", "I"])
+            assert result.exit_code in (0, 1, 2), (path, odd, result.output)

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from greenlet._greenlet import get_total_main_greenlets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -341,3 +342,18 @@ def test_a_session_may_be_closed_while_threads_sleep() -> None:
 
         session.start(main)
         session.advance(1_000)
+
+
+def test_asking_for_the_agent_leaves_nothing_of_greenlet_in_other_threads() -> None:
+    """What greenlet keeps for a thread is taken down by the main thread, which a tracer may then stop for good."""
+    states: list[int] = []
+
+    def ask() -> None:
+        states.append(get_total_main_greenlets())
+        assert not handlers.in_handler()
+        states.append(get_total_main_greenlets())
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    thread.join()
+    assert states[0] == states[1]
