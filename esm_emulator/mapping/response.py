@@ -8,7 +8,7 @@ where the outcome surprises people. Disputed rows follow the design: what cannot
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -44,21 +44,24 @@ def _ignored(payload: str, ids: tuple[str, ...]) -> Verdict:
     if '"batchItemFailures"' not in payload:
         return Verdict(ids, (), "FAIL-1")
     try:
-        failures = json.loads(payload).get("batchItemFailures")
+        failures = _decoded(payload, float).get("batchItemFailures")
     except (ValueError, AttributeError):
         failures = None
     if not failures:
         return Verdict(ids, (), "FAIL-1")
+    count = len(failures) if isinstance(failures, list) else 0
     note = (
-        f"The handler reported {len(failures) if isinstance(failures, list) else 'some'} failures, but "
+        f"The handler reported {count or 'some'} failure{'' if count == 1 else 's'}, but "
         "FunctionResponseTypes does not contain ReportBatchItemFailures: the whole batch is deleted."
     )
     return Verdict(ids, (), "PBR-31", note, _reported(failures))
 
 
 def _partial(payload: str, ids: tuple[str, ...]) -> Verdict:
+    if not payload:
+        return Verdict(ids, (), "PBR-29")
     try:
-        response = json.loads(payload, parse_constant=_refuse)
+        response = _decoded(payload, _refuse)
     except ValueError:
         return Verdict((), ids, "PBR-22", "The response is not valid JSON: the whole batch fails.")
     if response is None:
@@ -125,6 +128,18 @@ def _reported(failures: Any) -> tuple[str, ...]:
         return ()
     texts = (item.get("itemIdentifier") for item in failures if isinstance(item, dict))
     return tuple(dict.fromkeys(text for text in texts if isinstance(text, str)))
+
+
+def _decoded(payload: str, constant: Callable[[str], float]) -> Any:
+    """The response's value; ``constant`` reads NaN and Infinity, which are not JSON (RUN-31).
+
+    Raises ``ValueError`` for what is not JSON, or is nested too deeply to be read. Whole numbers may have any number of
+    digits and are read as the others are, since nobody needs their value.
+    """
+    try:
+        return json.loads(payload, parse_constant=constant, parse_int=float)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def _refuse(constant: str) -> NoReturn:
