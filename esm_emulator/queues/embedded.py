@@ -319,22 +319,31 @@ class EmbeddedSqs:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    @contextmanager
-    def _operation(self, changed: Queue | None = None) -> Iterator[tuple[int, list[Fact]]]:
-        """One operation under the lock: what is due comes first, what it did is told, who can go on is woken."""
-        with self._lock:
+    def _operation(self, changed: Queue | None = None) -> _Operation:
+        return _Operation(self, changed)
+
+    def _begin(self) -> int:
+        """Take the lock, and do first what is due; the time of the operation."""
+        self._lock.acquire()
+        try:
             now = self.clock.now()
             if now >= self._due:
                 self._advance(now)
-            facts: list[Fact] = []
-            try:
-                yield now, facts
-            finally:
-                if facts:
-                    self.journal.extend(facts)
-                if changed is not None:
-                    self._wake(changed, now)
-                self._after(facts, now)
+        except BaseException:
+            self._lock.release()
+            raise
+        return now
+
+    def _end(self, facts: Sequence[Fact], changed: Queue | None, now: int) -> None:
+        """Tell what was done, wake who can go on, and give the lock back."""
+        try:
+            if facts:
+                self.journal.extend(facts)
+            if changed is not None:
+                self._wake(changed, now)
+            self._after(facts, now)
+        finally:
+            self._lock.release()
 
     def _advance(self, now: int) -> None:
         self.journal.extend(self.engine.advance(now))
@@ -395,6 +404,24 @@ class EmbeddedSqs:
     def _fall_due(self) -> None:
         with self._operation():
             pass
+
+
+class _Operation:
+    """One operation under the lock, which appends its facts: what is due comes first, who can go on is woken after."""
+
+    __slots__ = ("_changed", "_facts", "_now", "_sqs")
+
+    def __init__(self, sqs: EmbeddedSqs, changed: Queue | None) -> None:
+        self._sqs = sqs
+        self._changed = changed
+        self._facts: list[Fact] = []
+
+    def __enter__(self) -> tuple[int, list[Fact]]:
+        self._now = self._sqs._begin()  # noqa: SLF001 - the two are one thing in two classes
+        return self._now, self._facts
+
+    def __exit__(self, *error: object) -> None:
+        self._sqs._end(self._facts, self._changed, self._now)  # noqa: SLF001 - as above
 
 
 class EmbeddedQueue:
