@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from esm_emulator.check.setup import Hit, Rule, Setup
@@ -16,6 +16,9 @@ TOP = "batchItemFailures"
 INNER = "itemIdentifier"
 SIGNS = ("idempoten", "dedup", "conditionexpression", "on conflict", "already", "processed", "seen", "if_not_exists")
 """Words that somebody uses who thought of doing a message twice."""
+UNORDERED = ("BatchProcessor", "AsyncBatchProcessor")
+"""Powertools' processors that go on after a failure."""
+KEEPS = ("add", "append", "extend", "insert", "setdefault", "update")
 NOT_JSON = {"set": "a set", "frozenset": "a set", "bytes": "bytes", "bytearray": "bytes"}
 
 
@@ -88,10 +91,11 @@ def spelling(setup: Setup) -> Iterator[Hit]:
 def other_identifier(setup: Setup) -> Iterator[Hit]:
     """W215: an identifier that no record of the batch has fails the whole batch (PBR-21)."""
     for item in _handlers(setup):
-        for loop, record in item.handler.loops():
-            for node in ast.walk(loop):
+        for scope, record in item.handler.each_record():
+            known = _assigned_once(scope)
+            for node in ast.walk(scope):
                 for value in _identifiers(node):
-                    taken = _taken(value, record)
+                    taken = _taken(value, record, known)
                     if taken is not None and taken != "messageId":
                         yield Hit(
                             item.function.id,
@@ -110,34 +114,74 @@ def _identifiers(node: ast.AST) -> Iterator[ast.expr]:
                 yield value
 
 
-def _taken(value: ast.expr, record: str) -> str | None:
+def _assigned_once(scope: ast.AST) -> dict[str, ast.expr]:
+    """What the names mean that are given a value once, and only once, for each record."""
+    stored = [node.id for node in ast.walk(scope) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    return {
+        target.id: node.value
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and stored.count(target.id) == 1
+    }
+
+
+def _taken(value: ast.expr, record: str, known: Mapping[str, ast.expr]) -> str | None:
     """Which key of the record the value is, or was made from; None when that is not certain."""
     if isinstance(value, ast.Subscript):
         if isinstance(value.value, ast.Name) and value.value.id == record:
             return str(value.slice.value) if isinstance(value.slice, ast.Constant) else None
-        return _taken(value.value, record)
+        return _taken(value.value, record, known)
     if isinstance(value, ast.Call) and ast.unparse(value.func) == "json.loads" and len(value.args) == 1:
-        return _taken(value.args[0], record)
+        return _taken(value.args[0], record, known)
+    if isinstance(value, ast.Name) and value.id in known:
+        rest = {name: meant for name, meant in known.items() if name != value.id}
+        return _taken(known[value.id], record, rest)
     return None
 
 
 def goes_on(setup: Setup) -> Iterator[Hit]:
     """W216: on FIFO, what is done after a failure is deleted, before the failed one comes back (PBR-40)."""
     for item in _mapped(setup):
-        if not item.partial or not item.mapping.fifo or "MessageGroupId" in item.handler.text:
+        if not item.partial or not item.mapping.fifo:
             continue
-        for loop, _ in item.handler.loops():
-            handlers = [part for node in ast.walk(loop) if isinstance(node, ast.Try) for part in node.handlers]
-            stops = (ast.Break, ast.Return, ast.Raise, ast.Continue)
-            reporting = [part for part in handlers if _appends(part)]
-            if reporting and not any(isinstance(node, stops) for node in ast.walk(loop)):
+        told = f"{item.function.Handler} goes on with later messages of the FIFO queue after one has failed: "
+        after = "they are deleted before it comes back."
+        for loop, _ in item.handler.loops() if "MessageGroupId" not in item.handler.text else ():
+            if _certainly_goes_on(loop):
+                spot = item.handler.spot(loop)
+                yield Hit(item.function.id, ("Handler",), f"{told}{after}", spot=spot)
+        for call, processor in item.handler.processors():
+            if processor in UNORDERED:
                 yield Hit(
                     item.function.id,
                     ("Handler",),
-                    f"{item.function.Handler} goes on with later messages of the FIFO queue after one has failed: "
-                    "they are deleted before it comes back.",
-                    spot=item.handler.spot(loop),
+                    f"{told}{processor} does not stop, so that {after}",
+                    "Use SqsFifoPartialProcessor, which stops at the first failure and reports the rest.",
+                    item.handler.spot(call),
                 )
+
+
+def _certainly_goes_on(loop: ast.For) -> bool:
+    """Whether failures are noted, nothing in the loop ends a round early, and nothing outside looks at the notes."""
+    parts = [part for node in ast.walk(loop) if isinstance(node, ast.Try) for part in node.handlers]
+    noted = {name for part in parts for name in _notes(part)}
+    inside = {node for part in parts for node in ast.walk(part)}
+    stops = (ast.Break, ast.Return, ast.Raise, ast.Continue)
+    return any(_appends(part) for part in parts) and not any(
+        isinstance(node, stops) or (isinstance(node, ast.Name) and node.id in noted and node not in inside)
+        for node in ast.walk(loop)
+    )
+
+
+def _notes(part: ast.ExceptHandler) -> Iterator[str]:
+    """The names in which a handler of an exception keeps something: ``failed.append(…)``, ``stop = True``."""
+    for node in ast.walk(part):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.value, ast.Name):
+            if isinstance(node.ctx, ast.Store) or (isinstance(node, ast.Attribute) and node.attr in KEEPS):
+                yield node.value.id
 
 
 def _appends(part: ast.ExceptHandler) -> bool:

@@ -69,8 +69,7 @@ class Handler:
         if isinstance(value, ast.Dict):
             return any(isinstance(key, ast.Constant) and key.value == KEY for key in value.keys)
         if isinstance(value, ast.Call):
-            name = value.func.id if isinstance(value.func, ast.Name) else getattr(value.func, "attr", "")
-            return name in POWERTOOLS
+            return _called(value) in POWERTOOLS
         if isinstance(value, ast.Name):
             made = [
                 node.value
@@ -94,6 +93,30 @@ class Handler:
         for node in _own(self.function):
             if isinstance(node, ast.For) and isinstance(node.target, ast.Name) and self._is_records(node.iter):
                 yield node, node.target.id
+
+    def each_record(self) -> Iterator[tuple[ast.AST, str]]:
+        """What is done for each of the event's records, by a loop or a comprehension, with the name of the record."""
+        yield from self.loops()
+        for node in _own(self.function):
+            if isinstance(node, ast.ListComp | ast.GeneratorExp | ast.SetComp) and len(node.generators) == 1:
+                target, records = node.generators[0].target, node.generators[0].iter
+                if isinstance(target, ast.Name) and self._is_records(records):
+                    yield node.elt, target.id
+
+    def processors(self) -> Iterator[tuple[ast.Call, str]]:
+        """The calls that hand a batch to Powertools in the handler, and the class of the processor that gets it."""
+        made = {
+            target.id: _called(node.value)
+            for node in self.tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        own = (node for node in ast.walk(self.function) if isinstance(node, ast.Call))
+        for call in own:
+            for keyword in call.keywords:
+                if keyword.arg == "processor" and isinstance(keyword.value, ast.Name):
+                    yield call, made.get(keyword.value.id, "")
 
     def _is_records(self, node: ast.expr) -> bool:
         """``event["Records"]``, or ``event.get("Records", …)``."""
@@ -152,6 +175,13 @@ def _own(function: FunctionNode) -> Iterator[ast.AST]:
         yield node
         if not isinstance(node, FunctionNode | ast.Lambda | ast.ClassDef):
             waiting += reversed(list(ast.iter_child_nodes(node)))
+
+
+def _called(value: ast.expr) -> str:
+    """The name of what is called, without the module that it comes from; "" for anything else."""
+    if not isinstance(value, ast.Call):
+        return ""
+    return value.func.id if isinstance(value.func, ast.Name) else getattr(value.func, "attr", "")
 
 
 def _plain(text: str) -> str:

@@ -148,19 +148,36 @@ def test_keys_as_aws_spells_them_and_names_of_variables_are_no_misspelling(tmp_p
         'record["body"]',
         'json.loads(record["body"])["id"]',
         'record["attributes"]["SenderId"]',
+        "handle",
+        'order["id"]',
     ],
 )
 def test_another_identifier_than_the_message_id_is_told(tmp_path: Path, identifier: str) -> None:
     """DOC-16, PBR-21."""
-    assert "ESM-W215" in codes(tmp_path, LOOP.replace('record["messageId"]', identifier))
+    named = 'handle = record["receiptHandle"]\n        order = json.loads(record["body"])\n        try:'
+    source = LOOP.replace('record["messageId"]', identifier).replace("try:", named)
+    assert "ESM-W215" in codes(tmp_path, source)
+
+
+def test_another_identifier_in_a_comprehension_is_told_at_its_place(tmp_path: Path) -> None:
+    """DOC-16: the usual short form."""
+    each = '{"itemIdentifier": record["receiptHandle"]} for record in event["Records"] if not work(record)'
+    found = findings(tmp_path, body(f'return {{"batchItemFailures": [{each}]}}'))
+    assert [(item.line, item.column) for item in found if item.code == "ESM-W215"] == [(2, 54)]
 
 
 @pytest.mark.parametrize(
-    "identifier", ['record["messageId"]', "record[key]", "id_of(record)", "record.message_id", "id"]
+    "identifier",
+    ['record["messageId"]', "record[key]", "id_of(record)", "record.message_id", "id", "own", "either", "itself"],
 )
 def test_an_identifier_that_may_be_right_is_left_in_peace(tmp_path: Path, identifier: str) -> None:
     """When unsure, silent."""
-    assert "ESM-W215" not in codes(tmp_path, LOOP.replace('record["messageId"]', identifier))
+    named = (
+        'own = record["messageId"]\n        either = record["body"]\n        either = work(either)\n'
+        "        itself = itself[0]\n        try:"
+    )
+    source = LOOP.replace('record["messageId"]', identifier).replace("try:", named)
+    assert "ESM-W215" not in codes(tmp_path, source)
 
 
 def test_going_on_after_a_failure_is_told_on_fifo_alone(tmp_path: Path) -> None:
@@ -170,18 +187,45 @@ def test_going_on_after_a_failure_is_told_on_fifo_alone(tmp_path: Path) -> None:
     assert "ESM-W216" not in codes(tmp_path, LOOP, fifo=True, partial=False)
 
 
+TRY = "    try:\n        work(record)\n    except ValueError:\n        failed.append(1)"
+
+
 @pytest.mark.parametrize(
     "within",
     [
         "try:\n    work(record)\nexcept ValueError:\n    failed.append(1)\n    break",
         "if failed:\n    continue\ntry:\n    work(record)\nexcept ValueError:\n    failed.append(1)",
         "try:\n    work(record)\nexcept ValueError:\n    log(1)",
+        f"if failed:\n    failed.append(0)\nelse:\n{TRY}",
+        f"if stop:\n    failed.append(0)\nelse:\n{TRY}\n        stop = True",
+        "try:\n    work(record, failed)\nexcept ValueError:\n    failed.append(1)",
         'group = record["MessageGroupId"]\ntry:\n    work(group)\nexcept ValueError:\n    failed.append(1)',
     ],
 )
 def test_a_fifo_handler_that_stops_or_looks_at_groups_is_left_in_peace(tmp_path: Path, within: str) -> None:
     """When unsure, silent."""
     assert "ESM-W216" not in codes(tmp_path, loop(within), fifo=True)
+
+
+POWERTOOLS = """
+processor = %s(event_type=EventType.SQS)
+def handler(event, context):
+    return process_partial_response(event=event, record_handler=work, processor=processor, context=context)
+"""
+
+
+@pytest.mark.parametrize("processor", ["BatchProcessor", "batch.AsyncBatchProcessor"])
+def test_a_processor_of_powertools_that_goes_on_is_told_on_fifo_alone(tmp_path: Path, processor: str) -> None:
+    """DOC-17: BatchProcessor is for standard queues."""
+    source = POWERTOOLS % processor
+    assert "ESM-W216" in codes(tmp_path, source, fifo=True)
+    assert "ESM-W216" not in codes(tmp_path, source)
+
+
+@pytest.mark.parametrize("processor", ["SqsFifoPartialProcessor", "batch.SqsFifoPartialProcessor", "made_elsewhere"])
+def test_a_processor_that_keeps_the_order_or_is_not_known_is_left_in_peace(tmp_path: Path, processor: str) -> None:
+    """When unsure, silent."""
+    assert "ESM-W216" not in codes(tmp_path, POWERTOOLS % processor, fifo=True)
 
 
 @pytest.mark.parametrize(
