@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from esm_emulator.diagnosis import batches, fifo, filters, queues, scaling, throttling, visibility
 from esm_emulator.diagnosis.finding import Diagnosis, Rule
 from esm_emulator.diagnosis.run import Run
+from esm_emulator.garbage import collected_rarely
 from esm_emulator.journal import Fact
 
 __all__ = ["RULES", "Diagnosis", "diagnose"]
@@ -30,6 +31,7 @@ RULES: tuple[Rule, ...] = (
 
 def diagnose(journal: Iterable[Fact]) -> list[Diagnosis]:
     """Every cause that the journal proves, by code and subject."""
-    run = Run.of(journal)
-    found = [diagnosis for rule in RULES for diagnosis in rule(run)]
+    with collected_rarely():
+        run = Run.of(journal)
+        found = [diagnosis for rule in RULES for diagnosis in rule(run)]
     return sorted(found, key=lambda diagnosis: (diagnosis.code, diagnosis.subject))

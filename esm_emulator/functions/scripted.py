@@ -347,7 +347,7 @@ class _Run:
         return timed_out(self.invocation.request_id, self.timeout_s).reply(usage)
 
     def returned(self, value: Any) -> Reply:
-        return Returned(json.dumps(value, ensure_ascii=False), self.usage())
+        return Returned("null" if value is None else json.dumps(value, ensure_ascii=False), self.usage())
 
     def raised(self, action: Raise) -> Reply:
         payload = {

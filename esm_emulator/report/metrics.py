@@ -306,13 +306,15 @@ class Metrics:
     # --- inside -----------------------------------------------------------------------------------------------
 
     def _queue(self, id_: str) -> dict[str, float]:
-        return self._queues.setdefault(id_, dict.fromkeys(QUEUE_METRICS, 0))
+        return self._queues.get(id_) or self._queues.setdefault(id_, dict.fromkeys(QUEUE_METRICS, 0))
 
     def _function(self, id_: str) -> dict[str, float]:
-        return self._functions.setdefault(id_, dict.fromkeys((*FUNCTION_METRICS, "Ended"), 0))
+        return self._functions.get(id_) or self._functions.setdefault(
+            id_, dict.fromkeys((*FUNCTION_METRICS, "Ended"), 0)
+        )
 
     def _mapping(self, id_: str) -> dict[str, float]:
-        return self._mappings.setdefault(id_, dict.fromkeys(MAPPING_METRICS, 0))
+        return self._mappings.get(id_) or self._mappings.setdefault(id_, dict.fromkeys(MAPPING_METRICS, 0))
 
     _readers: ClassVar[dict[type[Fact], Callable[..., None]]] = {
         Deployed: _deployed,

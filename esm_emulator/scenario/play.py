@@ -6,7 +6,6 @@ The emulation is the very one that ``esm run`` uses; only the clock differs. Wha
 
 from __future__ import annotations
 
-import gc
 import heapq
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from esm_emulator.clocks import virtual
 from esm_emulator.clocks.real import RealClock
 from esm_emulator.emulation import Emulation, Plan
 from esm_emulator.errors import ConfigError, HandlerImportError, SqsError, UsageError
+from esm_emulator.garbage import collected_rarely
 from esm_emulator.journal import EnvironmentStarted, Fact, Journal
 from esm_emulator.scenario.behavior import rules_of
 from esm_emulator.scenario.file import Case
@@ -30,8 +30,6 @@ from esm_emulator.scenario.sends import Sending, sendings
 __all__ = ["DEFAULT_WATCHDOG_S", "Played", "play"]
 
 DEFAULT_WATCHDOG_S = 60.0
-# A journal grows by objects that stay: looking through all of them again and again would be most of a long play
-COLLECT = (50_000, 50, 1_000)
 
 NOT_LOADED = {
     "Runtime.BuiltInModuleConflict",
@@ -69,9 +67,7 @@ def play(
     """
     chosen = case.model.seed if seed is None else seed
     began = time.perf_counter()
-    thresholds = gc.get_threshold()
-    gc.set_threshold(*COLLECT)
-    try:
+    with collected_rarely():
         if case.model.clock == "real":
             stage = _Stage(case, chosen, until_ms, RealClock(), "real")
             stopped = anyio.run(stage.run)
@@ -79,8 +75,6 @@ def play(
             clock = virtual.VirtualClock()
             stage = _Stage(case, chosen, until_ms, clock, "virtual")
             stopped = virtual.run(stage.run, clock=clock, watchdog_s=watchdog_s)
-    finally:
-        gc.set_threshold(*thresholds)
     journal = stage.emulation.journal
     virtual_ms, real_seconds = journal[-1].at - journal[0].at, time.perf_counter() - began
     return Played(case, chosen, journal, stopped, virtual_ms, real_seconds, stage.stored)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from typing import Any
 
+from esm_emulator.garbage import collected_rarely
 from esm_emulator.journal import Fact
 from esm_emulator.report.trace.model import Cause, model
 
@@ -31,7 +32,8 @@ def trace(
 
     ``real_seconds`` is what the run took outside, which a journal in virtual time does not know.
     """
-    return page(model(journal, diagnoses, redact=redact, real_seconds=real_seconds))
+    with collected_rarely():
+        return page(model(journal, diagnoses, redact=redact, real_seconds=real_seconds))
 
 
 def page(data: dict[str, Any]) -> str:
