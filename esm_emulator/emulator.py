@@ -15,7 +15,6 @@ Every method that waits has an ``a…`` twin for async callers (``await emulator
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -28,32 +27,36 @@ from typing import Any, Self
 import anyio
 from anyio.from_thread import start_blocking_portal
 
+from esm_emulator.arguments import (
+    Attribute,
+    Handler,
+    Source,
+    condition_of,
+    handlers_of,
+    message_of,
+    ms_of,
+    resources_of,
+)
 from esm_emulator.clocks.real import RealClock
 from esm_emulator.clocks.virtual import WATCHDOG_S, Session, VirtualClock
 from esm_emulator.diagnosis import Diagnosis, diagnose
-from esm_emulator.durations import duration_ms, show_duration
+from esm_emulator.durations import show_duration
 from esm_emulator.emulation import Emulation, Plan, unknown
 from esm_emulator.errors import UsageError
 from esm_emulator.functions import Failed
 from esm_emulator.journal import Journal
 from esm_emulator.mapping.filter import creation_rules
-from esm_emulator.messages import MessageAttribute
-from esm_emulator.profiles import Profile, profile
+from esm_emulator.profiles import Profile
+from esm_emulator.profiles import profile as profile_named
 from esm_emulator.report.messages import MessageFacts, Messages
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.story import story
-from esm_emulator.resources import Resources, Rules
-from esm_emulator.sqs import NewMessage
-from esm_emulator.templates import load, parse_resources
+from esm_emulator.resources import Resources
 from esm_emulator.views import MessageView, QueueView
-from esm_emulator.yaml_source import load_document
+from esm_emulator.written import write
 
 __all__ = ["Emulator", "Handler", "MessageView", "QueueView", "RealEmulator", "Source", "VirtualEmulator"]
 
-Source = str | Path | Mapping[str, Any] | Resources
-"""Resources: a file's path, YAML text, a mapping as under ``resources:``, or resources already read."""
-Handler = Callable[..., Any]
-Attribute = str | int | float | bytes | MessageAttribute
 FOREVER = "15d"
 
 
@@ -61,7 +64,8 @@ class Emulator(ABC):
     """What can be done on either clock. Use it as a context manager, or :meth:`close` it.
 
     ``handlers`` are Python callables, by a function's logical id, in place of its ``Handler``. ``seed`` and ``profile``
-    are as in a scenario. Raises ``ConfigError`` or ``RefusedByAws`` for resources that are wrong.
+    are as in a scenario. Paths are relative to ``folder``, by default the current one. Raises ``ConfigError`` or
+    ``RefusedByAws`` for resources that are wrong.
     """
 
     def __init__(
@@ -73,9 +77,13 @@ class Emulator(ABC):
         profile: str | Profile = "aws-2026",
         parameters: Mapping[str, Any] | None = None,
         embedded_aws: bool = True,
+        folder: Path | None = None,
     ) -> None:
+        if not isinstance(seed, int):
+            raise UsageError(f"seed takes a whole number, not {seed!r}")
         self._seed = seed
-        self._profile = profile
+        self._profile = profile if isinstance(profile, Profile) else profile_named(str(profile))
+        self._folder = folder
         self._embedded_aws = embedded_aws
         self._deployed: Emulation | None = None
         self.looked_at: set[str] = set()
@@ -92,16 +100,16 @@ class Emulator(ABC):
         """Create the resources and begin to poll. Once for each emulator."""
         if self._deployed is not None:
             raise UsageError("this emulator has its resources already; deploy them together, or make another one")
-        chosen = profile(self._profile) if isinstance(self._profile, str) else self._profile
-        read = _resources(resources, parameters, creation_rules(chosen))
-        for name in handlers or {}:
+        given = handlers_of(handlers)
+        read = resources_of(resources, parameters, creation_rules(self._profile), self._folder)
+        for name in given:
             if name not in read.functions:
                 raise UsageError(unknown("function", name, read.functions))
         plan = Plan(
             resources=read,
             seed=self._seed,
-            profile=chosen,
-            handlers=dict(handlers or {}),
+            profile=self._profile,
+            handlers=given,
             embedded_aws=self._embedded_aws,
         )
         self._start(plan)
@@ -146,21 +154,17 @@ class Emulator(ABC):
     ) -> str:
         """Send a message and give its id. A ``body`` that is not text is sent as JSON; ``delay`` is a duration.
 
-        Raises ``SqsError`` for what SQS refuses, and ``UsageError`` for a queue that is not there.
+        Raises ``SqsError`` for what SQS refuses, and ``UsageError`` for a queue that is not there and for what
+        cannot be sent at all.
         """
-        message = NewMessage(
-            body=body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":")),
-            attributes={name: _attribute(value) for name, value in (attributes or {}).items()},
-            group=group,
-            dedup=dedup,
-            delay_ms=None if delay is None else duration_ms(delay),
-            label=label,
-        )
+        message = message_of(body, label=label, group=group, dedup=dedup, delay=delay, attributes=attributes)
         sent: str = self._do(lambda: self._emulation.send(to, message)).message_id
         return sent
 
     def send_all(self, to: str, bodies: Sequence[Any]) -> list[str]:
         """Send several messages, one after the other."""
+        if isinstance(bodies, str | bytes | Mapping):
+            raise UsageError(f"send_all takes a list of bodies, and this is one, {bodies!r}; send it with send")
         return [self.send(to, body) for body in bodies]
 
     def set(self, path: str, value: Any) -> None:
@@ -196,6 +200,11 @@ class Emulator(ABC):
     def queue(self, id: str) -> QueueView:
         """A queue, to look into. Raises ``UsageError`` with the ids there are."""
         return QueueView(self._emulation, id, self.looked_at.add)
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether there are resources yet."""
+        return self._deployed is not None
 
     @property
     def resources(self) -> Resources:
@@ -253,10 +262,10 @@ class Emulator(ABC):
         return "\n".join(story(self.journal, self.message(name)))
 
     def trace(self, path: str | Path, *, redact: bool = False) -> None:
-        """Write the run so far as one HTML page."""
+        """Write the run so far as one HTML page. Raises ``UsageError`` when that cannot be written."""
         from esm_emulator.report.trace import trace  # noqa: PLC0415 - only who asks for a trace pays for it
 
-        Path(path).write_text(trace(self.journal, self.diagnoses, redact=redact), encoding="utf-8")
+        write(Path(path), trace(self.journal, self.diagnoses, redact=redact))
 
     @property
     def _emulation(self) -> Emulation:
@@ -264,13 +273,13 @@ class Emulator(ABC):
             raise UsageError("there is nothing yet: deploy resources first, emulator.deploy('template.yaml')")
         return self._deployed
 
-    def _not_idle(self, limit: str | float) -> UsageError:
+    def _not_idle(self, limit_ms: int) -> UsageError:
         left = []
         for mapping in self._emulation.mappings.values():
             if mapping.enabled:
                 counts = self._emulation.sqs.counts(self._emulation.queue(mapping.queue.id))
                 left.append(f"{mapping.queue.id}: {counts.visible} visible, {counts.in_flight} in flight")
-        return UsageError(f"not idle after {show_duration(duration_ms(limit))}; {'; '.join(left)}")
+        return UsageError(f"not idle after {show_duration(limit_ms)}; {'; '.join(left)}")
 
 
 class VirtualEmulator(Emulator):
@@ -290,7 +299,7 @@ class VirtualEmulator(Emulator):
 
     def advance(self, duration: str | float) -> None:
         """Let exactly so much time pass (``"30s"``, ``"1m30s"``, or seconds), and all happen that is due by then."""
-        self._session.advance(duration_ms(duration))
+        self._session.advance(ms_of(duration, "advance"))
 
     def run_until_idle(self, limit: str | float = FOREVER) -> None:
         """Skip until no invocation runs and every queue that an enabled mapping reads is empty.
@@ -298,11 +307,11 @@ class VirtualEmulator(Emulator):
         Raises ``UsageError`` when that is not so after ``limit``.
         """
         if not self.run_until(self._emulation.is_idle, limit):
-            raise self._not_idle(limit)
+            raise self._not_idle(ms_of(limit, "limit"))
 
     def run_until(self, condition: Callable[[], bool], limit: str | float = FOREVER) -> bool:
         """Skip from instant to instant until ``condition`` holds, for ``limit`` at most; whether it holds."""
-        return self._session.run_until(condition, limit_ms=duration_ms(limit))
+        return self._session.run_until(condition_of(condition), limit_ms=ms_of(limit, "limit"))
 
     async def aadvance(self, duration: str | float) -> None:
         """As :meth:`advance`."""
@@ -373,11 +382,11 @@ class RealEmulator(Emulator):
         Raises ``UsageError`` when that is not so after ``limit``.
         """
         if not self.run_until(self._emulation.is_idle, limit):
-            raise self._not_idle(limit)
+            raise self._not_idle(ms_of(limit, "limit"))
 
     def run_until(self, condition: Callable[[], bool], limit: str | float = "60s") -> bool:
         """Wait until ``condition`` holds, for ``limit`` at most; whether it holds. It is asked on the run's thread."""
-        return self._portal.call(self._until, condition, duration_ms(limit))
+        return self._portal.call(self._until, condition_of(condition), ms_of(limit, "limit"))
 
     async def arun_until_idle(self, limit: str | float = "60s") -> None:
         """As :meth:`run_until_idle`, without blocking the caller's loop."""
@@ -431,28 +440,3 @@ def _pass_on(done: Future[None], started: Future[Emulation]) -> None:
     error = done.exception() if not done.cancelled() else None
     if error is not None and not started.done():
         started.set_exception(error)
-
-
-def _resources(source: Source, parameters: Mapping[str, Any] | None, rules: Rules) -> Resources:
-    if isinstance(source, Resources):
-        return source
-    if isinstance(source, Mapping):
-        return parse_resources(dict(source), rules=rules).resources
-    text = str(source)
-    if "\n" in text:
-        document = load_document(text, "resources")
-        data = document.data
-        inner = data["resources"] if isinstance(data, dict) and "resources" in data else data
-        base = ("resources",) if inner is not data else ()
-        return parse_resources(inner, document, base=base, rules=rules).resources
-    return load(text, parameters=parameters, rules=rules).resources
-
-
-def _attribute(value: Attribute) -> MessageAttribute:
-    if isinstance(value, MessageAttribute):
-        return value
-    if isinstance(value, bytes):
-        return MessageAttribute("Binary", binary_value=value)
-    if isinstance(value, str):
-        return MessageAttribute("String", string_value=value)
-    return MessageAttribute("Number", string_value=str(value))

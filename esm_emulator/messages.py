@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["MessageAttribute", "ReceivedMessage"]
+__all__ = ["MessageAttribute", "ReceivedMessage", "decoded"]
+
+
+def decoded(body: str) -> Any:
+    """A body's value when it is JSON of an object or a list, else its text."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    return value if isinstance(value, dict | list) else body
 
 
 @dataclass(frozen=True, slots=True)

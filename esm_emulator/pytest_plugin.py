@@ -12,11 +12,14 @@ emulator needs is imported by whoever first uses it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from esm_emulator.errors import UsageError
 
 if TYPE_CHECKING:
     from esm_emulator.report.results import CaseResult
@@ -26,13 +29,16 @@ if TYPE_CHECKING:
 __all__ = ["ScenarioFile", "ScenarioItem", "esm"]
 
 SUFFIX = ".esm.yaml"
+LONGEST_NAME = 150
+TRACES = "where failing tests and scenarios leave traces (default: of tests alone, in pytest's own temporary folder)"
+OPTIONS = ("strict", "seed", "profile", "watchdog_s", "embedded_aws")
 MARKER = "esm(strict=True, seed=0, profile='aws-2026'): settings of the fixture `esm` for one test"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The ini options and their flags."""
     group = parser.getgroup("esm", "esm-emulator")
-    group.addoption("--esm-traces", metavar="DIR", help="where a failing test leaves its trace (default: none is left)")
+    group.addoption("--esm-traces", metavar="DIR", help=TRACES)
     group.addoption("--esm-seed", type=int, default=None, help="play scenarios with this seed instead of their own")
     parser.addini(
         "esm_strict", type="bool", default=True, help="fail tests on dead letters and failures nobody expected"
@@ -135,36 +141,79 @@ class ScenarioItem(pytest.Item):
 
 # --- the fixture --------------------------------------------------------------------------------------------
 
+
+@dataclass
+class _Used:
+    """An emulator that a test uses, and what became of the test so far."""
+
+    emulator: TestEmulator
+    traces: Callable[[], Path]
+    traced: bool = False
+
+
 _PASSED = pytest.StashKey[bool]()
+_USED = pytest.StashKey[_Used]()
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    """Remember whether the test itself passed, so that what the fixture says at the end does not hide why it failed."""
+    """Leave a trace of a test that fails, and remember whether it passed, so that its end does not hide why not."""
     report = yield
     if call.when == "call":
         item.stash[_PASSED] = call.excinfo is None
+    used = item.stash.get(_USED, None)
+    if used is not None:
+        if report.failed and not used.traced and used.emulator.is_deployed:
+            used.traced = True
+            report.sections.append(("esm trace", _leave_trace(item, used)))
+        if call.when == "teardown":
+            del item.stash[_USED]
     return report
 
 
+def _leave_trace(item: pytest.Item, used: _Used) -> str:
+    """Where the trace is, or why there is none."""
+    name = re.sub(r"[^\w.-]+", "_", item.nodeid.replace(".py::", "-").replace("::", "-"))[-LONGEST_NAME:].strip("_")
+    try:
+        folder = used.traces()
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.html"
+        used.emulator.trace(path)
+    except (OSError, UsageError) as error:
+        return f"not written: {error}"
+    return str(path)
+
+
 @pytest.fixture
-def esm(request: pytest.FixtureRequest) -> Iterator[TestEmulator]:
+def esm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestEmulator]:
     """An emulator on virtual time, strict at the end of the test."""
+    __tracebackhide__ = True
     from esm_emulator.testing import TestEmulator  # noqa: PLC0415 - see the module's docstring
 
-    mark = request.node.get_closest_marker("esm")
-    options = dict(mark.kwargs) if mark else {}
+    options = _options(request.node)
     strict = options.pop("strict", request.config.getini("esm_strict"))
     emulator = TestEmulator(folder=request.path.parent, **options)
+    chosen = request.config.getoption("--esm-traces")
+    request.node.stash[_USED] = _Used(
+        emulator, lambda: Path(chosen) if chosen else tmp_path_factory.getbasetemp() / "esm-traces"
+    )
     try:
         yield emulator
-        passed = request.node.stash.get(_PASSED, False)
-        traces = request.config.getoption("--esm-traces")
-        if traces and not passed:
-            Path(traces).mkdir(parents=True, exist_ok=True)
-            name = re.sub(r"[^\w.-]", "_", request.node.name)
-            emulator.trace(Path(traces) / f"{name}.html")
-        if strict and passed:
+        if strict and request.node.stash.get(_PASSED, False):
             emulator.check()
     finally:
         emulator.close()
+
+
+def _options(node: pytest.Item) -> dict[str, Any]:
+    """What the marker sets for one test."""
+    __tracebackhide__ = True
+    mark = node.get_closest_marker("esm")
+    if mark is None:
+        return {}
+    unknown = [repr(value) for value in mark.args] + [name for name in mark.kwargs if name not in OPTIONS]
+    if unknown:
+        raise UsageError(f"the marker esm takes {', '.join(f'{name}=…' for name in OPTIONS)}; not {', '.join(unknown)}")
+    if not isinstance(mark.kwargs.get("strict", True), bool):
+        raise UsageError(f"the marker esm takes strict=True or strict=False, not {mark.kwargs['strict']!r}")
+    return dict(mark.kwargs)

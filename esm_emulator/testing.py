@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Self
 
-from esm_emulator.emulator import Handler, Source, VirtualEmulator
+from esm_emulator.arguments import Handler, Source
+from esm_emulator.emulator import VirtualEmulator
+from esm_emulator.errors import UsageError
 from esm_emulator.functions import Failed
 
 __all__ = ["TestEmulator", "UnexpectedDeadLetters", "UnexpectedFailure"]
+
+MOST_STORIES = 3
+
+_Kind = str | type[BaseException] | None
 
 
 class UnexpectedDeadLetters(AssertionError):
@@ -21,17 +26,13 @@ class UnexpectedFailure(AssertionError):
 
 
 class TestEmulator(VirtualEmulator):
-    """A :class:`VirtualEmulator` that can be asked at the end whether anything happened that nobody expected.
-
-    Paths given to :meth:`deploy` are relative to ``folder``.
-    """
+    """A :class:`VirtualEmulator` that can be asked at the end whether anything happened that nobody expected."""
 
     __test__ = False  # not a test, whatever its name suggests to pytest
 
-    def __init__(self, *, folder: Path | None = None, **options: Any) -> None:
-        self._folder = folder
-        self._expected_letters: dict[str, int | None] = {}
-        self._expected_failures: dict[str | type[BaseException] | None, int | None] = {}
+    def __init__(self, **options: Any) -> None:
+        self._expected_letters: dict[str | None, int | None] = {}
+        self._expected_failures: dict[_Kind, int | None] = {}
         super().__init__(**options)
 
     def deploy(
@@ -42,30 +43,41 @@ class TestEmulator(VirtualEmulator):
         parameters: Mapping[str, Any] | None = None,
     ) -> Self:
         """Create the resources and begin to poll; a path is relative to the test's own folder."""
-        is_path = isinstance(resources, Path) or (isinstance(resources, str) and "\n" not in resources)
-        if is_path and self._folder is not None and not Path(str(resources)).is_absolute():
-            resources = self._folder / str(resources)
-        return super().deploy(resources, handlers=handlers, parameters=parameters)
+        super().deploy(resources, handlers=handlers, parameters=parameters)
+        for queue in self._expected_letters:
+            self._must_take_dead_letters(queue)
+        return self
 
     def expect_dead_letters(self, queue: str | None = None, count: int | None = None) -> None:
-        """Dead letters are expected: in ``queue`` or in any, exactly ``count`` of them or however many."""
-        if queue is not None:
-            self._emulation.queue(queue)  # says which there are if it is none of them
-        self._expected_letters[queue or ""] = count
+        """Dead letters are expected: in ``queue`` or in any, exactly ``count`` of them or however many.
+
+        Raises ``UsageError`` for a queue that no redrive policy names; when nothing is deployed yet, ``deploy`` does.
+        """
+        if queue is not None and not isinstance(queue, str):
+            raise UsageError(f"expect_dead_letters takes a queue's id and then a count, not {queue!r}")
+        if self._deployed is not None:
+            self._must_take_dead_letters(queue)
+        self._expected_letters[queue] = _count(count)
 
     def expect_failures(self, error: str | type[BaseException] | None = None, count: int | None = None) -> None:
         """Function errors are expected: of that type (a class or its name) or any; ``count`` of them, or any number."""
-        self._expected_failures[error] = count
+        if error is not None and not isinstance(error, str) and not _is_exception(error):
+            raise UsageError(
+                f"expect_failures takes an exception's class, or its name, not {error!r}; call it once for each"
+            )
+        self._expected_failures[error] = _count(count)
 
     def check(self) -> None:
         """Raise for what nobody expected: first a handler's exception, then dead letters."""
+        __tracebackhide__ = True
         if self._deployed is None:
             return
         self._check_failures()
         self._check_dead_letters()
 
     def _check_failures(self) -> None:
-        counts: dict[str | type[BaseException] | None, int] = dict.fromkeys(self._expected_failures, 0)
+        __tracebackhide__ = True
+        counts: dict[_Kind, int] = dict.fromkeys(self._expected_failures, 0)
         for failure in self.failures:
             fitting = next((kind for kind in counts if _fits(failure, kind)), ...)
             if fitting is ...:
@@ -79,28 +91,52 @@ class TestEmulator(VirtualEmulator):
         for kind, wanted in self._expected_failures.items():
             if wanted is not None and counts[kind] != wanted:
                 of = "" if kind is None else f" of {kind if isinstance(kind, str) else kind.__name__}"
-                raise UnexpectedFailure(f"{wanted} failures{of} were expected, {counts[kind]} came")
+                raise UnexpectedFailure(f"expected failures{of}: {wanted}, came: {counts[kind]}")
 
     def _check_dead_letters(self) -> None:
+        __tracebackhide__ = True
         messages = self.messages
         for id in self._dead_letter_queues():
             letters = [item for item in messages if item.outcome == "dead-lettered" and item.now_in == id]
-            wanted = self._expected_letters.get(id, self._expected_letters.get("", ...))
+            wanted = self._expected_letters.get(id, self._expected_letters.get(None, ...))
             if wanted is ... and letters and id not in self.looked_at:
-                stories = "\n\n".join(self.story(letter.id) for letter in letters[:3])
+                count = "1 message is" if len(letters) == 1 else f"{len(letters)} messages are"
+                them = "it is" if len(letters) == 1 else "they are"
+                stories = [self.story(letter.id) for letter in letters[:MOST_STORIES]]
+                if len(letters) > MOST_STORIES:
+                    stories.append(f"… and {len(letters) - MOST_STORIES} more")
                 raise UnexpectedDeadLetters(
-                    f"{len(letters)} messages are in {id}, and the test did not look there. If they are meant to be, "
-                    f"say so: esm.expect_dead_letters({id!r})\n\n{stories}"
+                    f"{count} in {id}, and the test did not look there. If {them} meant to be, "
+                    f"say so: esm.expect_dead_letters({id!r})\n\n" + "\n\n".join(stories)
                 )
             if isinstance(wanted, int) and len(letters) != wanted:
-                raise UnexpectedDeadLetters(f"{wanted} dead letters were expected in {id}, {len(letters)} are there")
+                raise UnexpectedDeadLetters(f"expected dead letters in {id}: {wanted}, there: {len(letters)}")
+
+    def _must_take_dead_letters(self, queue: str | None) -> None:
+        if queue is None:
+            return
+        self._emulation.queue(queue)  # says which there are if it is none of them
+        known = self._dead_letter_queues()
+        if queue not in known:
+            others = f"those are {', '.join(known)}" if known else "none is"
+            raise UsageError(f"{queue} is not the dead-letter queue of another; {others}")
 
     def _dead_letter_queues(self) -> list[str]:
         targets = (self.resources.dead_letter_queue_of(queue) for queue in self.resources.queues.values())
         return list(dict.fromkeys(target.id for target in targets if target is not None))
 
 
-def _fits(failure: Failed, kind: str | type[BaseException] | None) -> bool:
+def _is_exception(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseException)
+
+
+def _count(count: object) -> int | None:
+    if count is None or (isinstance(count, int) and not isinstance(count, bool) and count >= 0):
+        return count
+    raise UsageError(f"count takes a whole number from 0 on, not {count!r}")
+
+
+def _fits(failure: Failed, kind: _Kind) -> bool:
     if kind is None:
         return True
     if isinstance(kind, str):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from esm_emulator.emulation import Emulation
-from esm_emulator.messages import MessageAttribute
+from esm_emulator.messages import MessageAttribute, decoded
 from esm_emulator.sqs import StoredMessage
 
 __all__ = ["MessageView", "QueueView"]
@@ -31,7 +30,7 @@ class MessageView:
     @property
     def value(self) -> Any:
         """The body decoded when it is JSON of an object or a list, else its text."""
-        return _value(self.body)
+        return decoded(self.body)
 
 
 class QueueView:
@@ -94,11 +93,3 @@ def _view(message: StoredMessage) -> MessageView:
         message.visible_at,
         message.state.value,
     )
-
-
-def _value(body: str) -> Any:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return body
-    return value if isinstance(value, dict | list) else body

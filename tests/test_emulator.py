@@ -127,6 +127,14 @@ def test_acting_on_it_while_it_runs() -> None:
         (lambda esm: esm.send("Orders", ""), SqsError, "MessageBody"),
         (lambda esm: esm.start_fault("fire", "Orders"), UsageError, "there is no fault 'fire'"),
         (lambda esm: esm.deploy({}), UsageError, "has its resources already"),
+        (lambda esm: esm.send("Orders", object()), UsageError, "Turn it into text first"),
+        (lambda esm: esm.send(None, "a"), UsageError, "there is no queue None"),
+        (lambda esm: esm.send_all("Orders", "abc"), UsageError, "takes a list of bodies"),
+        (lambda esm: esm.advance("-3s"), UsageError, "advance takes a duration such as .* not '-3s'"),
+        (lambda esm: esm.run_until_idle("soon"), UsageError, "limit takes a duration"),
+        (lambda esm: esm.run_until(True), UsageError, "run_until takes a function"),
+        (lambda esm: esm.start_fault("redeliver", "Orders", chance=7), UsageError, "chance takes a number from 0 to 1"),
+        (lambda esm: esm.trace("/nowhere/at.html"), UsageError, "/nowhere/at.html cannot be written"),
     ],
 )
 def test_what_makes_no_sense_is_told(act: Any, error: type[Exception], said: str) -> None:

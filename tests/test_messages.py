@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from esm_emulator.messages import ReceivedMessage
+from typing import Any
+
+import pytest
+
+from esm_emulator.messages import ReceivedMessage, decoded
 
 
 def received(**attributes: str) -> ReceivedMessage:
@@ -22,3 +26,22 @@ def test_a_message_of_a_standard_queue_need_not_have_a_group() -> None:
 
 def test_two_deliveries_of_one_message_are_two_things() -> None:
     assert received() != received()
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        ('{"id": 7}', {"id": 7}),
+        (" [1, null] ", [1, None]),
+        ("7", "7"),
+        ("null", "null"),
+        ('"a"', '"a"'),
+        ("{", "{"),
+        ("", ""),
+        ("[" * 100_000, "[" * 100_000),
+    ],
+    ids=["object", "list", "number", "null", "text", "half", "empty", "deep"],
+)
+def test_a_body_is_decoded_when_it_is_an_object_or_a_list(body: str, value: Any) -> None:
+    """Anything else stays the text that was sent, also what no parser can take."""
+    assert decoded(body) == value

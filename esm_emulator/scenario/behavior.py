@@ -8,6 +8,7 @@ from typing import Any
 
 from esm_emulator.functions import scripted
 from esm_emulator.mapping.filter import FilterPattern
+from esm_emulator.messages import decoded
 from esm_emulator.scenario.schema import Action, Behavior, Distribution, RuleModel
 
 __all__ = ["body_matcher", "rules_of"]
@@ -30,18 +31,10 @@ def body_matcher(pattern: Any) -> Callable[[str], bool]:
     plain = isinstance(pattern, list)
 
     def matches(body: str) -> bool:
-        value = body if plain else _decoded(body)
+        value = body if plain else decoded(body)
         return compiled.matches({"body": value})
 
     return matches
-
-
-def _decoded(body: str) -> Any:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return body
-    return value if isinstance(value, dict | list) else body
 
 
 def _rule(model: RuleModel) -> scripted.Rule:

@@ -47,13 +47,15 @@ def load(
     region: str = REGION,
     account: str = ACCOUNT,
     rules: Rules | None = None,
+    document: Document | None = None,
 ) -> Loaded:
     """The resources of a file: an ``esm.yaml`` (``resources:`` at the top) or a template (``Resources:``).
 
-    ``parameters`` are the template's, before its defaults. Raises ``ConfigError`` when the file does not load and
-    ``RefusedByAws`` when AWS would not create what it declares, each with every problem.
+    ``parameters`` are the template's, before its defaults. ``document`` is the file, when it has been read. Raises
+    ``ConfigError`` when the file does not load and ``RefusedByAws`` when AWS would not create what it declares, each
+    with every problem.
     """
-    return _sound(examine(path, parameters=parameters, region=region, account=account, rules=rules))
+    return _sound(examine(path, parameters=parameters, region=region, account=account, rules=rules, document=document))
 
 
 def examine(
