@@ -197,8 +197,12 @@ class _Timeout:
             self._handler.end(HandlerTimeout(f"The handler's time is up: {self._timeout_ms} ms."))
 
     def check(self) -> None:
-        """Raise ``TimeoutError`` when the time was up, whatever the handler made of it."""
-        if self._place is None or isinstance(self._handler.error, Interrupted | KeyboardInterrupt):
+        """Raise ``TimeoutError`` when the time was up, whatever the handler made of it.
+
+        Its cause is the :class:`HandlerTimeout`, as it came out of the handler, if it did.
+        """
+        thrown = self._handler.error
+        if self._place is None or isinstance(thrown, Interrupted | KeyboardInterrupt):
             return
         error = TimeoutError(f"timed out after {self._timeout_ms} ms at {self._place}")
         if self._handler.abandoned:
@@ -206,7 +210,8 @@ class _Timeout:
                 f"It swallowed its timeout {PATIENCE} times (by an except clause that catches BaseException, in a "
                 f"loop) and was left behind at {waits.place_of(self._handler)}; what follows there never runs."
             )
-        raise error
+        self._handler.error = None  # as in result()
+        raise error from thrown if isinstance(thrown, HandlerTimeout) else None
 
 
 @contextmanager

@@ -11,6 +11,7 @@ Durations are those of the clock, in whole milliseconds, so that a seed gives th
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import threading
 import traceback
@@ -18,6 +19,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from types import TracebackType
 from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -44,6 +47,7 @@ from esm_emulator.resources import Function
 __all__ = ["InlineFunction"]
 
 T = TypeVar("T")
+_OURS = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 @dataclass(slots=True)
@@ -287,8 +291,8 @@ class InlineFunction:
         run.__qualname__ = f"{self.id} ({getattr(handler, '__qualname__', type(handler).__name__)})"
         try:
             came = await self._clock.call(run, timeout_ms=timeout_ms)
-        except TimeoutError:
-            return timed_out(invocation.request_id, self.resource.Timeout)
+        except TimeoutError as error:
+            return timed_out(invocation.request_id, self.resource.Timeout)._replace(exception=_where(error))
         finally:
             presence.end()
         if isinstance(came, _Exit):
@@ -360,6 +364,30 @@ def _status(presence: Presence, code: object) -> int:
         return code & 0xFF
     presence.write(f"{code}\n")
     return 1
+
+
+def _where(error: TimeoutError) -> BaseException | None:
+    """What shows where a handler was when its time was up: its own frames, or a text that names the place, if any."""
+    thrown = error.__cause__
+    if thrown is None:
+        return error.with_traceback(None) if error.args else None
+    return thrown.with_traceback(_handlers_own(thrown.__traceback__))
+
+
+def _handlers_own(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the handler's first frame up to where it called what waits in virtual time."""
+    while trace is not None and _is_ours(trace):
+        trace = trace.tb_next
+    last = trace
+    while last is not None and last.tb_next is not None and not _is_ours(last.tb_next):
+        last = last.tb_next
+    if last is not None:
+        last.tb_next = None
+    return trace
+
+
+def _is_ours(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename.startswith(_OURS)
 
 
 def _own(error: Exception) -> BaseException:

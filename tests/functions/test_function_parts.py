@@ -287,6 +287,19 @@ def test_a_record_that_cannot_be_formatted_is_told_by_logging_itself(capsys: pyt
     assert "--- Logging error ---" in capsys.readouterr().err
 
 
+def test_a_records_traceback_is_whole_and_one_event() -> None:
+    """RUN-41: logging puts it after the format's own line end, without one of its own."""
+    said: list[str] = []
+    handler = LambdaLogHandler(said.append, lambda: "r-1", as_json=False)
+    try:
+        raise KeyError("sku")
+    except KeyError as error:
+        record = logging.LogRecord("n", logging.ERROR, "p", 1, "bad", None, (KeyError, error, error.__traceback__))
+    handler.handle(record)
+    assert said[0].endswith("\rKeyError: 'sku'\n")
+    assert said[0].count("\n") == 1
+
+
 def test_a_handlers_name_is_split_at_its_last_dot() -> None:
     """RUN-15: and slashes become dots."""
     asked: list[str] = []

@@ -72,7 +72,7 @@ class LambdaLogHandler(logging.Handler):
 
 def one_event(text: str) -> str:
     """A record of several lines is one event of the log: every line end but the last becomes a carriage return."""
-    return text[:-1].replace("\n", "\r") + "\n"
+    return text.removesuffix("\n").replace("\n", "\r") + "\n"  # a traceback ends without one
 
 
 def level_of(name: str | None) -> int | None:
