@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ScenarioFile", "ScenarioItem", "esm"]
 
 SUFFIX = ".esm.yaml"
-LONGEST_NAME = 150
+LONGEST_NAME = 150  # characters
 TRACES = "where failing tests and scenarios leave traces (default: of tests alone, in pytest's own temporary folder)"
 OPTIONS = ("strict", "seed", "profile", "watchdog_s", "embedded_aws")
 MARKER = "esm(strict=True, seed=0, profile='aws-2026'): settings of the fixture `esm` for one test"
@@ -173,15 +174,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 def _leave_trace(item: pytest.Item, used: _Used) -> str:
     """Where the trace is, or why there is none."""
-    name = re.sub(r"[^\w.-]+", "_", item.nodeid.replace(".py::", "-").replace("::", "-"))[-LONGEST_NAME:].strip("_")
     try:
         folder = used.traces()
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{name}.html"
+        path = folder / f"{_file_name(item.nodeid)}.html"
         used.emulator.trace(path)
     except (OSError, UsageError) as error:
         return f"not written: {error}"
     return str(path)
+
+
+def _file_name(nodeid: str) -> str:
+    """A test's id as the name of a file; with a digest where another id could have the same."""
+    whole = nodeid.replace(".py::", "-").replace("::", "-").replace("/", "_")
+    name = re.sub(r"[^\w.-]+", "_", whole)[:LONGEST_NAME]
+    return name if name == whole else f"{name}-{sha256(nodeid.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
 @pytest.fixture

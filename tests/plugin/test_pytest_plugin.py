@@ -147,6 +147,133 @@ def test_a_test_that_failed_is_not_told_twice(pytester: pytest.Pytester) -> None
     run(pytester, f"def test(esm):{SEND % 'fails'}    assert False\n").assert_outcomes(failed=1)
 
 
+def test_what_the_plugin_itself_does_is_not_shown(pytester: pytest.Pytester) -> None:
+    """The handler's lines and the message, and no source of the fixture's."""
+    came = run(pytester, "def test(esm):" + SEND % "fails")
+    came.stdout.no_fnmatch_line("*def esm(request*")
+    came.stdout.no_fnmatch_line("*_check_failures*")
+
+
+def test_a_timeout_nobody_expected_shows_where_the_handler_waited(pytester: pytest.Pytester) -> None:
+    """The line that slept, and none of the clock's own."""
+    test = """
+import time
+
+def slow(event, context):
+    time.sleep(100)
+
+def test(esm):
+    esm.expect_dead_letters()
+"""
+    came = run(pytester, test + SEND % "slow")
+    came.assert_outcomes(passed=1, errors=1)
+    came.stdout.fnmatch_lines([">*time.sleep(100)", "E*HandlerTimeout: *", "*esm.expect_failures('Sandbox.Timedout')*"])
+    came.stdout.no_fnmatch_line("*agents.py*")
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("expect_failures(7)", "*expect_failures takes an exception's class, or its name, not 7*"),
+        ("expect_failures(KeyError, ValueError)", "*count takes a whole number from 0 on, not <class 'ValueError'>"),
+        ("expect_dead_letters(1)", "*expect_dead_letters takes a queue's id and then a count, not 1"),
+        ("expect_dead_letters('OrdersDql')", "*there is no queue 'OrdersDql'*did you mean 'OrdersDlq'?"),
+        ("expect_dead_letters('Orders')", "*Orders is not the dead-letter queue of another; those are OrdersDlq"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_an_expectation_that_makes_no_sense_is_told(
+    pytester: pytest.Pytester, call: str, said: str, *, first: bool
+) -> None:
+    """When it is said, or, of a queue before there are any, when they are deployed."""
+    deploy, expect = "    esm.deploy(RESOURCES)\n", f"    esm.{call}\n"
+    came = run(pytester, f"def test(esm):\n{expect + deploy if first else deploy + expect}")
+    came.assert_outcomes(failed=1)
+    came.stdout.fnmatch_lines([f"E{said}"])
+
+
+def test_dead_letters_can_be_expected_before_there_are_queues(pytester: pytest.Pytester) -> None:
+    """As failures can."""
+    test = f"def test(esm):\n    esm.expect_dead_letters('OrdersDlq', 1)\n    esm.expect_failures(){SEND % 'fails'}"
+    run(pytester, test).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("sed=7", "the marker esm takes strict=…, seed=…, *; not sed"),
+        ("'relaxed'", "the marker esm takes strict=…, *; not 'relaxed'"),
+        ("strict='no'", "the marker esm takes strict=True or strict=False, not 'no'"),
+        ("seed='x'", "seed takes a whole number, not 'x'"),
+        ("profile='aws-2019'", "*did you mean 'aws-2018'[?]"),
+    ],
+)
+def test_a_marker_that_makes_no_sense_is_told(pytester: pytest.Pytester, mark: str, said: str) -> None:
+    """Also in a test that deploys nothing."""
+    came = run(pytester, f"@pytest.mark.esm({mark})\ndef test(esm): pass\n")
+    came.assert_outcomes(errors=1)
+    came.stdout.fnmatch_lines([f"E*UsageError: {said}"])
+
+
+# --- traces -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ends", ["assert False", "pass"])
+def test_a_failing_test_leaves_its_trace(pytester: pytest.Pytester, ends: str) -> None:
+    """It failed by itself, or for what nobody expected; the report says where the page is."""
+    came = run(pytester, f"def test(esm):{SEND % 'fails'}    {ends}\n", "--basetemp", "temp")
+    (trace,) = (pytester.path / "temp" / "esm-traces").iterdir()
+    assert trace.name == "test_a_failing_test_leaves_its_trace-test.html"
+    assert "moved to OrdersDlq" in trace.read_text(encoding="utf-8")
+    came.stdout.fnmatch_lines(["*esm trace*", f"*{trace.name}"])
+
+
+def test_traces_have_names_of_their_own_in_the_folder_that_is_asked_for(pytester: pytest.Pytester) -> None:
+    """Tests of one name in two files, parameters that are no names of files, and very long ones."""
+    pytester.mkdir("deep")
+    test = f"""
+@pytest.mark.parametrize("value", ["a/b", "a:b", pytest.param(1, id="u" * 300)])
+def test(esm, value):{SEND % "works"}    assert False
+"""
+    for name in ("one", "two"):
+        (pytester.path / f"test_{name}.py").write_text(f"import pytest\n{RESOURCES}\n{test}")
+    pytester.runpytest("-p", "no:cacheprovider", "--esm-traces", "deep/traces").assert_outcomes(failed=6)
+    names = sorted(path.name for path in (pytester.path / "deep" / "traces").iterdir())
+    assert len(names) == 6
+    assert names[0].startswith("test_one-test_a_b_-")
+
+
+@pytest.mark.parametrize(
+    ("test", "outcomes"),
+    [
+        (f"def test(esm):{SEND % 'works'}", {"passed": 1}),
+        (f"def test(esm):{SEND % 'works'}    pytest.skip('later')", {"skipped": 1}),
+        (f"@pytest.mark.xfail\ndef test(esm):{SEND % 'works'}    assert False", {"xfailed": 1}),
+        ("def test(esm):\n    assert False", {"failed": 1}),
+    ],
+    ids=["passed", "skipped", "expected", "nothing deployed"],
+)
+def test_others_leave_no_trace(pytester: pytest.Pytester, test: str, outcomes: dict[str, int]) -> None:
+    """What passed, was skipped, failed as expected, or has nothing to show."""
+    run(pytester, test, "--esm-traces", "traces").assert_outcomes(**outcomes)
+    assert not (pytester.path / "traces").exists()
+
+
+def test_a_trace_that_cannot_be_written_hides_nothing(pytester: pytest.Pytester) -> None:
+    """The failure is the test's own; why there is no trace stands beneath."""
+    (pytester.path / "taken").write_text("")
+    came = run(pytester, f"def test(esm):{SEND % 'works'}    assert 1 == 2\n", "--esm-traces", "taken")
+    came.assert_outcomes(failed=1)
+    came.stdout.fnmatch_lines(["E*assert 1 == 2", "not written: *taken*"])
+
+
+def test_a_failing_scenario_leaves_its_trace_where_asked(pytester: pytest.Pytester) -> None:
+    """With --esm-traces; the seed is that of the play which failed."""
+    pytester.makefile(".esm.yaml", story=DLQ + "expect: {queues: {OrdersDlq: {messages: 0}}}\n")
+    pytester.runpytest("--esm-traces", "traces", "-p", "no:cacheprovider").assert_outcomes(failed=1)
+    assert [path.suffix for path in (pytester.path / "traces").iterdir()] == [".html"]
+
+
 def test_the_marker_sets_seed_and_profile(pytester: pytest.Pytester) -> None:
     """They stand in the journal's first fact."""
     run(
