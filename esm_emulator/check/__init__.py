@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from esm_emulator.check import batches, filters, function, redrive, responses, scaling, visibility
+from esm_emulator.check import batches, filters, function, permissions, redrive, responses, scaling, visibility
 from esm_emulator.check.loading import UNRESOLVED, of_problems, of_refusals, of_warnings
 from esm_emulator.check.setup import Finding, Hit, Rule, Setup, Traffic
 from esm_emulator.check.suppression import accepted
@@ -39,6 +39,7 @@ RULES: tuple[Rule, ...] = (
     *filters.RULES,
     *responses.RULES,
     *function.RULES,
+    *permissions.RULES,
 )
 """Every rule. What AWS refuses at creation is told by loading."""
 

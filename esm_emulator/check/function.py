@@ -1,12 +1,10 @@
-"""Functions and where they stand: loops, permissions, Regions, durable ones (DOC-32 … 34, 42)."""
+"""Functions and where they stand: loops, Regions, durable ones (DOC-32, 34, 42)."""
 
 from __future__ import annotations
 
 import ast
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from esm_emulator.check.setup import Hit, Rule, Setup
 from esm_emulator.check.source import Handler, handler_of
@@ -15,11 +13,6 @@ from esm_emulator.resources import Function
 __all__ = ["RULES"]
 
 SENDS = ("send_message", "send_message_batch")
-ACTIONS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
-GRANTING = ("AWSLambdaSQSQueueExecutionRole", "AmazonSQSFullAccess", "AdministratorAccess", "PowerUserAccess")
-BESIDE = ("AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole", "AWSXRayDaemonWriteAccess",
-          "AWSXrayWriteOnlyAccess", "CloudWatchLambdaInsightsExecutionRolePolicy")  # fmt: skip
-"""Managed policies that certainly grant nothing of SQS."""
 LONGEST = 900  # seconds that an invocation by a mapping may take (RUN-1)
 
 
@@ -104,84 +97,6 @@ def _variable(value: ast.expr) -> Iterator[str]:
         yield name.value
 
 
-# --- permissions
-
-
-def no_permission(setup: Setup) -> Iterator[Hit]:
-    """E308: told where the role and all that it has stand in the template."""
-    for pair in setup.pairs:
-        function = pair.function
-        block = (setup.blocks or {}).get(function.id) if function else None
-        if function is None or not isinstance(block, Mapping) or block.get("Type") != "AWS::Lambda::Function":
-            continue
-        properties = block.get("Properties")
-        role = _named(properties.get("Role")) if isinstance(properties, Mapping) else None
-        missing = _missing(role, setup.blocks or {}) if role else []
-        if role and missing:
-            yield Hit(
-                function.id,
-                (),
-                f"The role {role} of {function.id} lacks {', '.join(f'sqs:{action}' for action in missing)}: Lambda "
-                "polls with it.",
-            )
-
-
-def _named(value: Any) -> str | None:
-    """The resource that a reference names."""
-    if isinstance(value, Mapping) and len(value) == 1:
-        [(function, argument)] = value.items()
-        if function == "Ref" and isinstance(argument, str):
-            return argument
-        if function == "Fn::GetAtt":
-            return str(argument[0]) if isinstance(argument, list) and argument else str(argument).partition(".")[0]
-    return None
-
-
-def _missing(role: str, blocks: Mapping[str, Any]) -> list[str]:
-    """The actions that the role does not have; none when its policies are not all known."""
-    block = blocks.get(role)
-    if not isinstance(block, Mapping) or block.get("Type") != "AWS::IAM::Role":
-        return []
-    properties = block.get("Properties")
-    if not isinstance(properties, Mapping):
-        return []
-    managed = properties.get("ManagedPolicyArns") or []
-    if not isinstance(managed, list):
-        return []
-    attached = [item for item in blocks.values() if _attaches(item, role)]
-    text = json.dumps([properties.get("Policies"), managed, attached])
-    if any(name in text for name in GRANTING) or '"*"' in json.dumps(_actions([properties.get("Policies"), attached])):
-        return []
-    if any(not any(name in json.dumps(item) for name in BESIDE) for item in managed):
-        return []
-    granted = [action.casefold() for action in _actions([properties.get("Policies"), attached])]
-    return [action for action in ACTIONS if not any(_grants(pattern, f"sqs:{action}") for pattern in granted)]
-
-
-def _attaches(block: Any, role: str) -> bool:
-    """Whether the block is a policy of that role."""
-    if not isinstance(block, Mapping) or not str(block.get("Type", "")).startswith("AWS::IAM::"):
-        return False
-    properties = block.get("Properties")
-    roles = properties.get("Roles") if isinstance(properties, Mapping) else None
-    return isinstance(roles, list) and any(_named(item) == role or item == role for item in roles)
-
-
-def _actions(value: Any) -> list[str]:
-    """Every action that is named anywhere in policies."""
-    if isinstance(value, Mapping):
-        found = value.get("Action", [])
-        items = found if isinstance(found, list) else [found]
-        own = [item for item in items if isinstance(item, str)]
-        return own + [action for item in value.values() for action in _actions(item)]
-    return [action for item in value for action in _actions(item)] if isinstance(value, list) else []
-
-
-def _grants(pattern: str, action: str) -> bool:
-    start, star, _ = pattern.partition("*")
-    return action.casefold().startswith(start) if star else pattern == action.casefold()
-
-
 # --- where they stand
 
 
@@ -222,7 +137,6 @@ def durable(setup: Setup) -> Iterator[Hit]:
 
 
 RULES = (
-    Rule("ESM-E308", no_permission),
     Rule("ESM-E309", other_region),
     Rule("ESM-W224", leads_back),
     Rule("ESM-W229", durable),

@@ -113,6 +113,8 @@ def _on_failure(config: Mapping[str, Any] | None) -> bool:
 def short_retention_there(setup: Setup) -> Iterator[Hit]:
     """W210: the clock goes on in a standard queue's dead-letter queue (DLQ-4)."""
     for queue, target in _dead_letter_queues(setup):
+        if target is queue:
+            continue
         known = setup.knows(queue.id, "MessageRetentionPeriod") and setup.knows(target.id, "MessageRetentionPeriod")
         there, here = target.MessageRetentionPeriod, queue.MessageRetentionPeriod
         if known and not queue.FifoQueue and there <= here and there < LONGEST:
@@ -140,6 +142,31 @@ def not_admitted(setup: Setup) -> Iterator[Hit]:
                 ("RedriveAllowPolicy",),
                 f"{target.id} allows {allow.redrivePermission} and so does not take messages of {queue.id}.",
             )
+
+
+def leads_back(setup: Setup) -> Iterator[Hit]:
+    """W233: a queue that is its own dead-letter queue, or a ring of them. Told once for each ring."""
+    told: set[str] = set()
+    for queue in setup.resources.queues.values():
+        ring = _ring(queue, {source.id: target for source, target in _dead_letter_queues(setup)})
+        if not ring or told & set(ring):
+            continue
+        told |= set(ring)
+        way = " -> ".join([*ring, queue.id])
+        what = f"{queue.id} is its own dead-letter queue" if len(ring) == 1 else f"dead letters go round: {way}"
+        yield Hit(
+            queue.id,
+            ("RedrivePolicy", "deadLetterTargetArn"),
+            f"{what}. A message that always fails never comes to rest where somebody looks for it.",
+        )
+
+
+def _ring(queue: Queue, targets: Mapping[str, Queue]) -> list[str]:
+    """The queues from this one back to it by their redrive policies; none when it is not in a ring."""
+    way = [queue.id]
+    while (target := targets.get(way[-1])) is not None and target.id not in way:
+        way.append(target.id)
+    return way if target is not None and target.id == queue.id else []
 
 
 def retries_outlive_messages(setup: Setup) -> Iterator[Hit]:
@@ -202,6 +229,7 @@ RULES = (
     Rule("ESM-W210", short_retention_there),
     Rule("ESM-W211", not_admitted),
     Rule("ESM-W225", retries_outlive_messages),
+    Rule("ESM-W233", leads_back),
     Rule("ESM-I404", no_alarm),
     Rule("ESM-I410", fifo_dead_letters),
     Rule("ESM-I411", back_of_the_queue),

@@ -177,11 +177,11 @@ def _certainly_goes_on(loop: ast.For) -> bool:
 def _notes(part: ast.ExceptHandler) -> Iterator[str]:
     """The names in which a handler of an exception keeps something: ``failed.append(…)``, ``stop = True``."""
     for node in ast.walk(part):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.id
-        elif isinstance(node, ast.Attribute | ast.Subscript) and isinstance(node.value, ast.Name):
-            if isinstance(node.ctx, ast.Store) or (isinstance(node, ast.Attribute) and node.attr in KEEPS):
-                yield node.value.id
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Subscript(value=ast.Name(id=name), ctx=ast.Store()):
+                yield name
+            case ast.Attribute(value=ast.Name(id=name), attr=what, ctx=use) if what in KEEPS or type(use) is ast.Store:
+                yield name
 
 
 def _appends(part: ast.ExceptHandler) -> bool:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator
 
 from esm_emulator.codes import CODES, KINDS, Code
-from esm_emulator.codes.examples import EXAMPLES
+from esm_emulator.codes.examples import EXAMPLES, NOTHING_SHOWS
 
 __all__ = ["index", "page", "text"]
 
@@ -43,7 +43,9 @@ def page(code: Code, scenario: str | None = None) -> str:
         shown = f"`scenarios/{code.scenario}`, with the least change that mends it as its variant `fixed`:"
         parts.append(f"## The least that shows it\n\n{shown}\n\n{command}\n\n```yaml\n{scenario.strip()}\n```")
     elif code.id in EXAMPLES:
-        parts.append(f"## The least that shows it\n\n{EXAMPLES[code.id]}")
+        parts.append("\n\n".join(["## The least that shows it", *EXAMPLES[code.id].markdown()]))
+    elif code.id in NOTHING_SHOWS:
+        parts.append(f"## The least that shows it\n\n{NOTHING_SHOWS[code.id]}")
     clauses = f" Clauses: {', '.join(f'`{clause}`' for clause in code.clauses)}." if code.clauses else ""
     parts.append(f"## Source\n\n[AWS]({code.source}).{clauses}")
     return "\n\n".join(parts) + "\n"
@@ -72,3 +74,8 @@ def text(code: Code) -> Iterator[str]:
     yield f"AWS: {code.source}"
     if code.scenario:
         yield f"Scenario: scenarios/{code.scenario}"
+    if code.id in EXAMPLES:
+        yield from ("", "The least that shows it")
+        for name, shown in EXAMPLES[code.id].files:
+            yield from ("", f"  {name}", *(f"    {line}".rstrip() for line in shown.splitlines()))
+        yield from ("", f"  $ {EXAMPLES[code.id].command}")

@@ -288,6 +288,16 @@ RISKS: tuple[Code, ...] = (
         aws("API-create"),
         ("API-16",),
     ),
+    Code(
+        "ESM-W233",
+        "dead-letter queue that leads back to its source",
+        "The queue is its own dead-letter queue, or its dead-letter queue's redrive policy leads back to it.",
+        "A message that always fails is moved in a circle until its retention ends, and rests in no queue where "
+        "somebody looks for dead letters. Whether SQS refuses such a policy is not documented.",
+        "Point deadLetterTargetArn at a queue that has no RedrivePolicy itself.",
+        aws("SDG-dlq"),
+        ("DLQ-1", "DLQ-5"),
+    ),
 )
 
 ADVICE: tuple[Code, ...] = (

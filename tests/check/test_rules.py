@@ -72,6 +72,8 @@ def filters(*patterns: Any) -> dict[str, Any]:
 
 
 FILTER = "Trigger.FilterCriteria"
+BACK = {"deadLetterTargetArn": "Orders", "maxReceiveCount": 5}
+ON = {**BACK, "deadLetterTargetArn": "More"}
 BODY = filters({"body": {"kind": ["a"]}})
 
 # code, the least that shows it, the nearest that does not
@@ -178,6 +180,9 @@ TABLE: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         {"Orders.VisibilityTimeout": 7_200, "Orders.MessageRetentionPeriod": 71_999},
         {"Orders.VisibilityTimeout": 7_200, "Orders.MessageRetentionPeriod": 72_000},
     ),
+    ("W233", {"Orders.RedrivePolicy.deadLetterTargetArn": "Orders"}, {}),
+    ("W233", {"OrdersDlq.RedrivePolicy": BACK}, {"OrdersDlq.RedrivePolicy": ON, "More": {"Type": "AWS::SQS::Queue"}}),
+    ("W233", {"OrdersDlq.RedrivePolicy": {**BACK, "deadLetterTargetArn": "OrdersDlq"}}, {}),
     ("W227", {**FIFO, "Orders.VisibilityTimeout": 39}, {**FIFO, "Orders.VisibilityTimeout": 40}),
     ("W227", {**FIFO, "Orders.VisibilityTimeout": 39}, {"Orders.VisibilityTimeout": 39}),
     (
@@ -316,6 +321,14 @@ def test_sums_go_over_all_queues_of_a_function() -> None:
     changes = {"Worker.ReservedConcurrentExecutions": 9, "Trigger.ScalingConfig": {"MaximumConcurrency": 5}}
     assert "ESM-W205" not in codes(changes)
     assert "ESM-W205" in codes({**changes, "More": ANOTHER, "Second": second})
+
+
+def test_a_ring_of_dead_letter_queues_is_told_once_and_written_out() -> None:
+    """W233: not once for each queue in it."""
+    blocks = changed({"OrdersDlq.RedrivePolicy": ON, "More": {"Type": "AWS::SQS::Queue"}})
+    blocks["More"]["Properties"] = {"RedrivePolicy": BACK}
+    [said] = [item.summary for item in check(Setup(Resources.parse(blocks))) if item.code == "ESM-W233"]
+    assert "Orders -> OrdersDlq -> More -> Orders" in said
 
 
 def test_a_finding_says_what_to_do_and_where_aws_says_so() -> None:

@@ -9,7 +9,6 @@ from urllib.parse import urlparse
 import pytest
 
 from esm_emulator.codes import CODES, KINDS, Code, code, full_id, near
-from esm_emulator.codes.examples import EXAMPLES
 from esm_emulator.codes.page import page, text
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,15 +72,6 @@ def test_a_page_shows_the_scenario_in_full() -> None:
     shown = page(found, "version: 1\nname: x\n")
     assert "```yaml\nversion: 1\nname: x\n```" in shown
     assert f"esm replay scenarios/{found.scenario}" in shown
-
-
-NO_FILE_SHOWS_IT = {"ESM-E308", "ESM-I409", "ESM-I412"}  # a role; what only a deployment has; what is no concern
-
-
-def test_every_code_shows_the_least_that_leads_to_it() -> None:
-    """A scenario for what is found in a run, a configuration or a handler for what is checked before."""
-    shown = {found.id for found in CODES.values() if found.scenario} | set(EXAMPLES)
-    assert shown == set(CODES) - NO_FILE_SHOWS_IT
 
 
 def test_the_text_fits_a_terminal() -> None:
