@@ -160,9 +160,9 @@ class Emulation:
     def is_idle(self, *, drained: bool = False) -> bool:
         """Whether nothing is left to do: no invocation runs, every queue that an enabled mapping reads is empty.
 
-        ``drained`` does not count what is in flight.
+        ``drained`` does not count what is in flight. While a move task runs, messages are on their way to some queue.
         """
-        if self._invocations:
+        if self._invocations or self.sqs.engine.moving:
             return False
         for mapping in self.mappings.values():
             if not mapping.enabled or mapping.queue.id not in self._ids:
@@ -235,21 +235,34 @@ class Emulation:
         """Change a property (``Orders.VisibilityTimeout``) or a field of the profile (``profile.receive_wait``).
 
         ``None`` removes a property. AWS checks some combinations only when a mapping is created (API-41), so a change
-        that leads to one is taken. Raises ``UsageError`` for a path that is not there.
+        that leads to one is taken. Raises ``UsageError`` for a path that is not there, and for a name or a mapping's
+        queue, which AWS does not change: it would make another resource.
         """
         head, _, rest = path.partition(".")
         if head == "profile":
             self._use_profile(self.profile.with_(**{rest: value}))
         else:
-            self.resources = self.resources.with_update(path, value)
-            self._configure(head)
+            self._set_property(head, path, value)
         self.journal.append(PropertySet(self.clock.now(), path, value))
+
+    def _set_property(self, id: str, path: str, value: Any) -> None:
+        updated = self.resources.with_update(path, value)
+        if _identity(updated, id) != _identity(self.resources, id):
+            raise UsageError(f"{path} cannot change while it runs: for AWS it would be another resource")
+        self.resources = updated
+        self._configure(id)
+        if id in self.mappings and path.endswith(".Enabled"):
+            mapping = self.mappings[id]
+            (mapping.enable if mapping.resource.Enabled else mapping.disable)()
 
     def start_fault(self, kind: str, target: str, *, ends_at: int | None = None, chance: float | None = None) -> None:
         """Switch a fault on: ``throttle`` a function, or a queue ``unavailable``, ``redeliver``, ``delete_fails``.
 
-        ``chance`` is the share of deletes that are redelivered or fail, by default all.
+        ``chance`` is the share of deletes that are redelivered or fail, by default all. Raises ``UsageError`` for what
+        is not there, and for a chance beyond 0 and 1.
         """
+        if chance is not None and not 0 <= chance <= 1:
+            raise UsageError(f"chance takes a number from 0 to 1, not {chance!r}")
         self._switch(kind, target, True, 1.0 if chance is None else chance)
         self.journal.append(FaultStarted(self.clock.now(), kind, target, ends_at, chance))
 
@@ -283,8 +296,8 @@ class Emulation:
         self.sqs.engine.profile = profile
         self.sqs.receive_wait = profile.receive_wait
         self.concurrency.limit = profile.account_concurrency
-        for mapping in self.mappings.values():
-            mapping.configure(mapping.resource, profile)
+        for id in self.mappings:
+            self._configure_mapping(id)
 
     def _configure(self, id: str) -> None:
         if id in self.resources.queues:
@@ -292,7 +305,12 @@ class Emulation:
         elif id in self.resources.functions:
             self.functions[id].configure(self.resources.functions[id])
         else:
-            self.mappings[id].configure(self.resources.mappings[id], self.profile)
+            self._configure_mapping(id)
+
+    def _configure_mapping(self, id: str) -> None:
+        resource = self.resources.mappings[id]
+        function = self.resources.function_of(resource)
+        self.mappings[id].configure(resource, self.functions[function.id], self.profile)
 
     # --- tying ------------------------------------------------------------------------------------------------
 
@@ -364,7 +382,6 @@ class Emulation:
             resource,
             queue,
             self.functions[function.id],
-            function_arn=function.arn,
             clock=self.clock,
             journal=self.journal,
             profile=self.profile,
@@ -390,9 +407,17 @@ def _one_error() -> Iterator[None]:
 def unknown(kind: str, id: str, known: Iterable[str]) -> str:
     """The sentence for an id that is not there."""
     names = sorted(known)
-    near = get_close_matches(id, names, n=1)
+    near = get_close_matches(str(id), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"there is no {kind} {id!r}; there {'is' if len(names) == 1 else 'are'} {', '.join(names) or 'none'}{hint}"
+
+
+def _identity(resources: Resources, id: str) -> str | None:
+    """What makes a resource this one: a queue's or function's ARN, a mapping's queue; None when it is gone."""
+    if id in resources.mappings:
+        return resources.mappings[id].EventSourceArn
+    resource = resources.queues.get(id) or resources.functions.get(id)
+    return resource.arn if resource else None
 
 
 def _stream(seed: int, name: str) -> Random:

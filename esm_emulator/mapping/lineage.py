@@ -7,13 +7,19 @@ function of the chain, how often the chain came through: ``Root=1-…;Lineage=a8
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from hashlib import sha256
 
 __all__ = ["depth", "function_key", "next_header"]
 
 
 def function_key(function_arn: str) -> str:
-    """Eight hexadecimal digits that stand for a function in a lineage."""
+    """Eight hexadecimal digits that stand for a function in a lineage, whatever the qualifier of its ARN."""
+    return _key(":".join(function_arn.split(":")[:7]))
+
+
+@cache
+def _key(function_arn: str) -> str:
     return sha256(function_arn.encode()).hexdigest()[:8]
 
 

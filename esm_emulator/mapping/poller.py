@@ -32,7 +32,7 @@ from esm_emulator.journal import (
     ResponseJudged,
 )
 from esm_emulator.mapping.batch import Batch, BatchRules, Buffer
-from esm_emulator.mapping.lineage import depth, next_header
+from esm_emulator.mapping.lineage import depth, function_key, next_header
 from esm_emulator.mapping.record import event
 from esm_emulator.mapping.response import judge
 from esm_emulator.mapping.scaling import Allowance
@@ -70,13 +70,15 @@ class Reports(Protocol):
 
 @dataclass(slots=True)
 class Work:
-    """What all pollers of one mapping share. Settings may change while they run; a poller reads them for each batch."""
+    """What all pollers of one mapping share. Settings may change while they run; a poller reads them for each batch.
+
+    ``function_arn`` is the mapping's FunctionArn with its qualifier (RUN-14).
+    """
 
     mapping: str
     queue: Queue
     function: Function
     function_arn: str
-    function_key: str
     clock: Clock
     journal: Journal
     profile: Profile
@@ -102,10 +104,11 @@ class Poller:
     def __init__(self, work: Work, name: str, allowance: Allowance | None = None) -> None:
         self.work = work
         self.name = name
-        self._allowance = allowance
+        self.allowance = allowance
         self._no_more = Stop()  # receives
         self._stop = Stop()  # invocations that have not begun
         self._hands_back = True
+        self._is_receiving = False
         self._buffer = Buffer(work.rules, work.queue.arn)
 
     def retire(self) -> None:
@@ -120,6 +123,12 @@ class Poller:
     def revive(self) -> None:
         """Go on, if it was retired and has neither ended nor been stopped."""
         self._no_more = Stop()
+
+    def renew(self) -> None:
+        """Ask the queue again, by the settings of now, if it waits for the first message of a batch."""
+        if self._is_receiving and not self._buffer and not self._no_more.is_set:
+            waits, self._no_more = self._no_more, Stop()
+            waits.set()
 
     def stop(self, *, hand_back: bool) -> None:
         """End as soon as what runs is settled; what never ran becomes visible at once, or when its visibility ends."""
@@ -148,21 +157,25 @@ class Poller:
             if self._no_more.is_set:
                 return self._buffer.flush(self.work.clock.now())
             asked = self._buffer.asks_for
+            self._is_receiving = True
             delivery = await self._receive(asked)
+            self._is_receiving = False
             if delivery.messages:
                 self._buffer.add(await self._matching(delivery.messages), self.work.clock.now(), asked=asked)
+            elif not self._buffer:
+                self._buffer.rules = self.work.rules
         return None
 
     async def _receive(self, asked: int) -> Delivery:
         """One receive, when the allowance of provisioned mode lets it be made."""
-        if self._allowance is not None and not await self._its_turn(self._allowance):
+        if self.allowance is not None and not await self._its_turn(self.allowance):
             return Delivery()
         self.work.reports.asks(self.name)
         delivery = await self.work.queue.receive(asked, self._patience(), self._no_more, self.name)
         if delivery.messages:
             self.work.reports.received(self.name)
-        if self._allowance is not None:
-            self._allowance.carried(self.work.clock.now(), sum(len(message.body) for message in delivery.messages))
+        if self.allowance is not None:
+            self.allowance.carried(self.work.clock.now(), sum(len(message.body) for message in delivery.messages))
         return delivery
 
     async def _its_turn(self, allowance: Allowance) -> bool:
@@ -204,7 +217,7 @@ class Poller:
         reply = await self._invoke(run)
         if reply is None:
             return
-        verdict = judge(reply, run.ids, partial=self.work.partial)
+        verdict = judge(reply, run.ids, partial=run.partial)
         if isinstance(reply, Failed):
             self.work.reports.failed(reply)
         self.work.tell(
@@ -268,7 +281,7 @@ def _refused(reply: Reply) -> bool:
 
 
 class _Run:
-    """One batch on its way through the function, and the facts about it."""
+    """One batch on its way through the function, and the facts about it. What it began with holds to its end."""
 
     def __init__(self, work: Work, consumer: str, batch: Batch) -> None:
         self._work = work
@@ -278,8 +291,11 @@ class _Run:
         self.request_id = work.identifiers.uuid()
         self.ids = tuple(message.message_id for message in batch.messages)
         self.visible_until = min(message.visible_at for message in batch.messages)
+        self.partial = work.partial
+        self.function_arn = work.function_arn
+        self._function = work.function
         self._headers = [message.attributes.get("AWSTraceHeader") for message in batch.messages]
-        self._key = work.function_key
+        self._key = function_key(work.function_arn)
         work.tell(BatchClosed, work.mapping, self.number, consumer, self.ids, batch.reason, batch.size)
         self._invocation = _BatchInvocation(self)
         self._has_begun = False
@@ -296,11 +312,6 @@ class _Run:
         root = f"1-{self._work.clock.now() // 1000:08x}-{digits[:24]}"
         return next_header(self._headers, self._key, root, digits[24:])
 
-    @property
-    def function_arn(self) -> str:
-        """The function as the mapping names it."""
-        return self._work.function_arn
-
     def began(self) -> None:
         """The function takes the batch."""
         if not self._has_begun:
@@ -309,7 +320,7 @@ class _Run:
             work.tell(
                 InvocationStarted,
                 work.mapping,
-                work.function.id,
+                self._function.id,
                 self.request_id,
                 self.number,
                 self.ids,
@@ -320,7 +331,7 @@ class _Run:
         """One try. Facts say when code began to run and how it ended."""
         if any(self._headers) and depth(self._headers, self._key) >= self._work.profile.recursion_limit:
             return Failed(*RECURSION, "Lambda has detected a recursive loop and did not invoke the function.", "{}")
-        reply = await self._work.function.invoke(self._invocation)
+        reply = await self._function.invoke(self._invocation)
         if not _refused(reply):
             self.began()
             self._ended(reply)
@@ -332,7 +343,7 @@ class _Run:
         self._work.tell(
             InvocationEnded,
             self._work.mapping,
-            self._work.function.id,
+            self._function.id,
             self.request_id,
             self.number,
             self.ids,
@@ -351,7 +362,7 @@ class _Run:
         work.tell(
             InvocationThrottled,
             work.mapping,
-            work.function.id,
+            self._function.id,
             self.number,
             self.ids,
             self._consumer,

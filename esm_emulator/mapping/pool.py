@@ -2,7 +2,9 @@
 
 The pool starts pollers and retires them as :mod:`scaling` decides; what each does is :mod:`poller`'s. A retired poller
 finishes what it has in hand first, so the number of running pollers may for a while be above the number wanted, never
-the number that receives; when more are wanted again, those come first.
+the number that receives; when more are wanted again, those come first. One that was stopped, or is of the other mode,
+does not come back: its place is taken once it has finished, so a limit holds also while a mapping is switched off and
+on again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,6 @@ from esm_emulator.functions import Failed, Function
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import Journal, MappingChanged, PollersChanged
 from esm_emulator.mapping.batch import BatchRules
-from esm_emulator.mapping.lineage import function_key
 from esm_emulator.mapping.poller import MessageFilter, Poller, Work
 from esm_emulator.mapping.scaling import Allowance, Decision, Limits, Scaling
 from esm_emulator.profiles import Profile
@@ -32,9 +33,8 @@ __all__ = ["Mapping"]
 class Mapping:
     """One event source mapping at work between one queue and one function.
 
-    ``function_arn`` is what the handler's context shows (RUN-14); ``compile_filter`` turns the resource's filters into
-    what a poller asks, or None when there are none; ``on_failure`` is told every function error. Everything runs on the
-    loop that runs :meth:`run`.
+    ``compile_filter`` turns the resource's filters into what a poller asks, or None when there are none; ``on_failure``
+    is told every function error. Everything runs on the loop that runs :meth:`run`.
     """
 
     def __init__(
@@ -43,7 +43,6 @@ class Mapping:
         queue: Queue,
         function: Function,
         *,
-        function_arn: str,
         clock: Clock,
         journal: Journal,
         profile: Profile,
@@ -57,6 +56,7 @@ class Mapping:
         self._compile_filter = compile_filter
         self._on_failure = on_failure
         self._pollers: list[Poller] = []
+        self._wanted = 0
         self._retired: list[Poller] = []  # they finish what they have in hand
         self._numbers = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
@@ -69,8 +69,7 @@ class Mapping:
             mapping=resource.id,
             queue=queue,
             function=function,
-            function_arn=function_arn,
-            function_key=function_key(function_arn),
+            function_arn=resource.function_arn,
             clock=clock,
             journal=journal,
             profile=profile,
@@ -111,9 +110,7 @@ class Mapping:
         if not self.enabled:
             self.enabled = True
             self._tell("Enabled", reason)
-            self._scaling = Scaling(Limits.of(self.resource, self._work.profile), self._work.clock.now())
-            self._apply(self._scaling.started)
-            self._wake()
+            self._begin_to_scale()
 
     def disable(self, reason: str = "USER_INITIATED") -> None:
         """Stop polling and invoking; what runs is finished, the messages stay in the queue (API-15, POLL-20)."""
@@ -124,18 +121,34 @@ class Mapping:
             self._stop_all(reason, hand_back=False)
             self._disabled_when_quiet()
 
-    def configure(self, resource: EventSourceMapping, profile: Profile) -> None:
-        """Take changed settings; a poller uses them from its next batch on (POLL-19 without its lag)."""
-        was_enabled, self.resource = self.resource.Enabled, resource
+    def configure(self, resource: EventSourceMapping, function: Function, profile: Profile) -> None:
+        """Take changed settings; a poller uses them from its next batch on (POLL-19 without its lag).
+
+        Whether it polls is :meth:`enable`'s and :meth:`disable`'s to change.
+        """
+        was_provisioned, self.resource = self._is_provisioned, resource
+        rules, self._work.rules = self._work.rules, _rules(resource, profile)
         self._work.profile = profile
-        self._work.rules = _rules(resource, profile)
+        self._work.function = function
+        self._work.function_arn = resource.function_arn
         self._work.partial = resource.reports_item_failures
         self._work.filter = self._compile_filter(resource, profile)
-        if resource.Enabled != was_enabled:
-            (self.enable if resource.Enabled else self.disable)()
-        self._scale(lambda scaling, now: scaling.configure(Limits.of(resource, profile), now))
+        if self._work.rules != rules:
+            for poller in self._pollers:
+                poller.renew()
+        if self._is_provisioned == was_provisioned:
+            self._scale(lambda scaling, now: scaling.configure(Limits.of(resource, profile), now))
+        elif self._scaling is not None:
+            self._retire(0)
+            self._wanted = 0
+            self._begin_to_scale()
 
     # --- how many pollers -------------------------------------------------------------------------------------
+
+    def _begin_to_scale(self) -> None:
+        self._scaling = Scaling(Limits.of(self.resource, self._work.profile), self._work.clock.now())
+        self._apply(self._scaling.started)
+        self._wake()
 
     async def _until_due(self) -> None:
         """Wait until scaling has something to look at, or something changed that."""
@@ -160,48 +173,58 @@ class Mapping:
             self._wake()
 
     def _apply(self, decision: Decision | None) -> None:
-        if decision is None or self._group is None:
+        if decision is None or self._group is None or decision.invokes == self._wanted:
             return
-        lanes = decision.invokes
-        self._retire_to(lanes, decision.reason.value, decision.pollers)
-        if lanes <= len(self._pollers):
-            return
+        self._wanted = decision.invokes
         self._work.tell(PollersChanged, self.resource.id, decision.pollers, decision.reason.value)
-        while len(self._pollers) < lanes:
-            retired = [poller for poller in self._retired if not poller.is_stopped]
-            if retired:  # before anybody new: so never more run than the largest number that was allowed
-                poller = retired[-1]
-                self._retired.remove(poller)
-                poller.revive()
-            else:
-                poller = self._new_poller(decision.invokes // decision.pollers)
-                self._group.start_soon(self._run, poller, name=poller.name)
-            self._pollers.append(poller)
+        self._retire(self._wanted)
+        self._fill()
 
-    def _new_poller(self, lanes: int) -> Poller:
-        """The next poller; in provisioned mode the next lane of one, ``lanes`` to a poller (PROV-5)."""
-        if lanes == 1:
-            return Poller(self._work, f"{self.resource.id}/{next(self._numbers)}")
-        lane = len(self._pollers) % lanes
-        if lane == 0:
-            self._allowance = Allowance(self._work.profile)
-            self._number = next(self._numbers)
-        return Poller(self._work, f"{self.resource.id}/{self._number}.{lane + 1}", self._allowance)
-
-    def _retire_to(self, lanes: int, reason: str, pollers: int | None = None) -> None:
-        if lanes >= len(self._pollers):
-            return
-        retired, self._pollers = self._pollers[lanes:], self._pollers[:lanes]
-        self._work.tell(PollersChanged, self.resource.id, lanes if pollers is None else pollers, reason)
+    def _retire(self, left: int) -> None:
+        """Have all but so many finish what they have in hand."""
+        retired, self._pollers = self._pollers[left:], self._pollers[:left]
         for poller in retired:
             if self._scaling is not None:
                 self._scaling.gone(poller.name)
             poller.retire()
             self._retired.append(poller)
 
+    def _fill(self) -> None:
+        """Have as many as are wanted; who is still at its last invocation counts too, so that no limit is exceeded."""
+        while self._group is not None and len(self._pollers) < self._wanted:
+            revivable = [poller for poller in self._retired if self._can_revive(poller)]
+            if len(self._pollers) + len(self._retired) - len(revivable) >= self._wanted:
+                return  # the next one comes when one of those has ended
+            if revivable:
+                poller = revivable[-1]
+                self._retired.remove(poller)
+                poller.revive()
+            else:
+                poller = self._new_poller()
+                self._group.start_soon(self._run, poller, name=poller.name)
+            self._pollers.append(poller)
+
+    def _can_revive(self, poller: Poller) -> bool:
+        return not poller.is_stopped and (poller.allowance is not None) == self._is_provisioned
+
+    @property
+    def _is_provisioned(self) -> bool:
+        return self.resource.ProvisionedPollerConfig is not None
+
+    def _new_poller(self) -> Poller:
+        """The next poller; in provisioned mode the next lane of one (PROV-5)."""
+        if not self._is_provisioned:
+            return Poller(self._work, f"{self.resource.id}/{next(self._numbers)}")
+        lane = len(self._pollers) % self._work.profile.provisioned_invokes
+        if lane == 0:
+            self._allowance = Allowance(self._work.profile)
+            self._number = next(self._numbers)
+        return Poller(self._work, f"{self.resource.id}/{self._number}.{lane + 1}", self._allowance)
+
     def _stop_all(self, reason: str, *, hand_back: bool) -> None:
         pollers, self._pollers = self._pollers, []
-        if pollers:
+        if self._wanted:
+            self._wanted = 0
             self._work.tell(PollersChanged, self.resource.id, 0, reason)
         self._retired += pollers
         for poller in self._retired:
@@ -212,6 +235,7 @@ class Mapping:
         if self._scaling is not None:
             self._scaling.gone(poller.name)
         self._retired.remove(poller)
+        self._fill()
         self._disabled_when_quiet()
 
     def _disabled_when_quiet(self) -> None:
