@@ -78,7 +78,9 @@ class ScenarioFile(pytest.File):
             item = ScenarioItem.from_parent(self, name=case.id)
             item.case = case
             for tag in case.model.tags:
-                item.add_marker(_mark(self.config, tag))
+                if name := _mark_name(tag):
+                    _make_known(self.config, name)
+                    item.add_marker(name)
             yield item
 
     def _shown(self) -> str:
@@ -89,13 +91,15 @@ class ScenarioFile(pytest.File):
             return str(self.path)
 
 
-def _mark(config: pytest.Config, tag: str) -> Any:
-    """A tag as a mark: what is no identifier in it becomes an underscore; it is made known, as strict markers want."""
-    name = re.sub(r"\W", "_", tag)
-    line = f"{name}: a tag of a scenario"
-    if not any(known.split(":")[0].split("(")[0] == name for known in config.getini("markers")):
-        config.addinivalue_line("markers", line)
-    return getattr(pytest.mark, name)
+def _mark_name(tag: str) -> str:
+    """A tag as the name of a mark: what may not be in one becomes an underscore, and none is first, as pytest wants."""
+    return re.sub(r"\W", "_", tag).lstrip("_")
+
+
+def _make_known(config: pytest.Config, name: str) -> None:
+    """Declare a mark that nobody has declared, for strict markers want to know it."""
+    if not any(re.split(r"[:(]", known)[0].strip() == name for known in config.getini("markers")):
+        config.addinivalue_line("markers", f"{name}: a tag of a scenario")
 
 
 class ScenarioFailure(Exception):

@@ -50,6 +50,14 @@ def test_each_case_is_an_item(pytester: pytest.Pytester) -> None:
     assert pytester.runpytest("-m", "not dead_letters").parseoutcomes() == {"deselected": 2}
 
 
+def test_any_tag_is_a_mark(pytester: pytest.Pytester) -> None:
+    """What no name of a mark can have is an underscore, or left out in front; a tag of nothing else is no mark."""
+    pytester.makefile(".esm.yaml", story=DLQ + "tags: [_slow, -x, 'ü b', 2nd, '--']\n")
+    for mark in ("slow", "x", "ü_b", "2nd"):
+        came = pytester.runpytest("--strict-markers", "-m", mark, "-p", "no:randomly")
+        assert came.parseoutcomes() == {"passed": 1}, mark
+
+
 def test_a_failure_shows_the_story(pytester: pytest.Pytester) -> None:
     """What was expected, what came and what happened to the message, and no Python traceback."""
     pytester.makefile(".esm.yaml", story=DLQ + "expect: {queues: {OrdersDlq: {messages: 0}}}\n")
