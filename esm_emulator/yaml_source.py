@@ -96,7 +96,7 @@ class Document:
         """
         node, key_node = self._nodes(), None
         if node is None:
-            return NOWHERE
+            return Place(1, 1) if self.file and self.data is None else NOWHERE  # an empty file has a beginning
         for step in path:
             found = _step(node, step)
             if found is not None:

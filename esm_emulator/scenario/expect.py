@@ -172,11 +172,9 @@ class _Judge:
             found = next((fact for fact in facts if self._fits(fact, wanted)), None)
             if found is None:
                 after = "" if not index else f" after the one at timeline.{index - 1}"
-                shown = wanted.model_dump(exclude_none=True)
-                if wanted.at is not None:
-                    shown["at"] = show_duration(wanted.at)
                 near = self._near(wanted)
-                yield self._failure(("timeline", index), shown, f"no such fact{after}", near, self._others(wanted))
+                came, note = f"no such fact{after}", self._others(wanted)
+                yield self._failure(("timeline", index), _shown_fact(wanted), came, near, note)
                 return
 
     def _fits(self, fact: Fact, wanted: TimelineExpectation) -> bool:
@@ -185,9 +183,7 @@ class _Judge:
         if wanted.message is not None and not self._is_about(fact, wanted.message):
             return False
         values = fact.to_json()
-        return all(
-            Comparison.parse(value).holds(values.get(name)) for name, value in (wanted.model_extra or {}).items()
-        )
+        return all(comparison.holds(values.get(name)) for name, comparison in _fields(wanted))
 
     def _is_about(self, fact: Fact, name: str) -> bool:
         named = {id for message in self._outcome.messages.named(name) for id in message.ids}
@@ -273,7 +269,8 @@ def _over_limits(journal: Journal, resources: Resources, account: int) -> Iterat
                 if running[name] > max(limits.get(name, running[name]), broken.get(name, (0, 0))[0]):
                     broken[name] = running[name], limits[name]
         elif isinstance(fact, InvocationEnded):
-            running.subtract(_counted(fact))
+            for name in _counted(fact):
+                running[name] -= 1
         elif isinstance(fact, PropertySet):  # what runs already goes on under a lower limit; what starts heeds it
             if fact.target == "profile.account_concurrency":
                 account = fact.value
@@ -315,3 +312,16 @@ def _holds(message: MessageFacts, wanted: MessageFactsModel) -> bool:
 
 def _shown(wanted: MessageFactsModel) -> dict[str, Any]:
     return {name: comparison.text for name, comparison in _comparisons(wanted)}
+
+
+def _fields(wanted: TimelineExpectation) -> Iterable[tuple[str, Comparison]]:
+    return (wanted.model_extra or {}).items()
+
+
+def _shown_fact(wanted: TimelineExpectation) -> dict[str, Any]:
+    """An expected fact as the file has it."""
+    shown = {"event": wanted.event, "message": wanted.message}
+    shown |= {"at": None if wanted.at is None else show_duration(wanted.at)}
+    return {name: value for name, value in shown.items() if value is not None} | {
+        name: comparison.text for name, comparison in _fields(wanted)
+    }

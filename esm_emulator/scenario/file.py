@@ -30,6 +30,12 @@ __all__ = ["SUFFIX", "Case", "find_scenarios", "load_cases", "scenario_schema", 
 
 SUFFIX = ".esm.yaml"
 _OWN_KEYS = frozenset(ScenarioModel.model_fields)
+_FIXED = {  # what a variant cannot set, and why
+    "version": "it is the format of the whole file",
+    "name": "cases of one file have one name",
+    "base": "it is about the whole file",
+    "variants": "a variant has none of its own",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,20 +159,24 @@ def _in_order(problems: list[Problem]) -> list[Problem]:
 def variants_of(document: Document) -> Iterator[tuple[str | None, Any, CaseSource]]:
     """The data of the base and of each variant, before anything is checked. Raises ``ConfigError``."""
     data = document.data
-    variants = data.get("variants") if isinstance(data, dict) else None
-    if isinstance(data, dict) and data.get("base") == "skip" and not variants:
-        message = "skip leaves nothing to play: there are no variants"
-        raise ConfigError([CaseSource(document, {}).problem(message, ("base",))])
-    if not isinstance(variants, dict):
+    found = _at(data, ("variants",))
+    named = found.items() if isinstance(found, dict) else ()
+    variants = {name: variant for name, variant in named if (name, variant) != ("base", "skip")}
+    skip = next((path for path in (("base",), ("variants", "base")) if _at(data, path) == "skip"), None)
+    if skip is None:
         yield None, data, CaseSource(document, {})
-        return
-    if "skip" not in (data.get("base"), variants.get("base")):
-        yield None, data, CaseSource(document, {})
+    elif not variants:
+        raise ConfigError([document.problem("skip leaves nothing to play: there are no variants", skip)])
     for name, variant in variants.items():
-        if name == "base" and variant == "skip":
-            continue
         changed, replaced = _with_changes(data, variant, ("variants", name), document)
         yield str(name), changed, CaseSource(document, replaced)
+
+
+def _at(data: Any, path: Path) -> Any:
+    """What stands at a path of mappings, or None."""
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data
 
 
 def _with_changes(data: Any, variant: Any, where: Path, document: Document) -> tuple[Any, dict[Path, Path]]:
@@ -175,27 +185,27 @@ def _with_changes(data: Any, variant: Any, where: Path, document: Document) -> t
     replaced: dict[Path, Path] = {}
     if not isinstance(variant, dict):
         return changed, replaced  # the base's model tells what is wrong with it
+    if "expect" in variant:
+        changed["expect"] = copy.deepcopy(variant["expect"])
+        replaced["expect",] = (*where, "expect")
     changes = variant.get("set")
     put_over = _is_put_over(data)
     targets = (
-        [(_target(str(name), put_over=put_over), name, to) for name, to in changes.items()]
+        [(_target(str(name), to, put_over=put_over), name, to) for name, to in changes.items()]
         if isinstance(changes, dict)
         else []
     )
     for path, target, value in sorted(targets, key=lambda item: len(item[0])):  # the whole before its parts
         try:
-            if str(target).split(".")[0] not in _OWN_KEYS:
-                _check_resource(changed, path)
+            _check_target(changed, path, str(target))
             if put_over and len(path) == 2 and path[0] == "resources":
                 changed["resources"][path[1]] = copy.deepcopy(value)  # null too: it takes away what the template says
             else:
                 _put(changed, path, copy.deepcopy(value))
         except LookupError as error:
-            message = f"{target!r} leads nowhere: {error.args[0]}"
+            message = str(error.args[0])
             raise ConfigError([document.problem(message, (*where, "set", target), key=True)]) from None
         replaced[path] = (*where, "set", target)
-    changed["expect"] = copy.deepcopy(variant.get("expect") or {})
-    replaced["expect",] = (*where, "expect")
     if variant.get("description"):
         changed["description"] = variant["description"]
     return changed, replaced
@@ -207,25 +217,37 @@ def _is_put_over(data: Any) -> bool:
     return isinstance(resources, dict) and "from" in resources
 
 
-def _target(text: str, *, put_over: bool) -> Path:
-    """Where a change goes: a key of the scenario itself (``send.0.count``), or a property of a resource."""
+def _target(text: str, value: Any, *, put_over: bool) -> Path:
+    """Where a change goes: a key of the scenario itself (``send.0.count``), or a property of a resource.
+
+    A resource alone, with null, is taken away whole.
+    """
     head, *rest = text.split(".")
-    steps: Path = tuple(int(step) if step.isdigit() else step for step in rest)
+    steps: Path = tuple(int(step) if step.isdecimal() else step for step in rest)
     if head in _OWN_KEYS:
         return (head, *steps)
-    return ("resources", text) if put_over else ("resources", head, "Properties", *steps)
+    if put_over or (value is None and not steps):
+        return "resources", text
+    return "resources", head, "Properties", *steps
 
 
-def _check_resource(data: Any, path: Path) -> None:
-    """Raise ``LookupError`` for a property of a resource that the file does not have."""
+def _check_target(data: Any, path: Path, target: str) -> None:
+    """Raise ``LookupError`` for what a variant cannot change: a property of no resource, the file's own frame."""
+    head = target.partition(".")[0]
+    if head in _FIXED:
+        raise LookupError(f"a variant does not change {head}: {_FIXED[head]}")
     resources = data.get("resources")
-    if isinstance(resources, dict) and "from" not in resources and path[1] not in resources:
-        raise LookupError(f"there is no resource {path[1]!r}{did_you_mean(str(path[1]), resources)}")
+    if head in _OWN_KEYS or not isinstance(resources, dict) or "from" in resources or path[1] in resources:
+        return
+    known = [*resources, *_OWN_KEYS.difference(_FIXED)]
+    raise LookupError(f"there is no resource {path[1]!r}{did_you_mean(str(path[1]), known)}")
 
 
 def _put(data: Any, path: Path, value: Any) -> None:
     """Put ``value`` at ``path``, making mappings on the way; None removes. Raises ``LookupError`` saying why not."""
     node = data
+    if len(path) > 1 and path[0] == "profile" and isinstance(data.get("profile"), str):
+        data["profile"] = {"extends": data["profile"]}  # a name alone is short for this
     for step, following in pairwise(path):
         if isinstance(node, list):
             node = _item(node, step)
@@ -270,10 +292,11 @@ def _case(document: Document, variant: str | None, data: Any, source: CaseSource
         used = profile("aws-2026")
         if model is not None:
             problems.append(source.problem(str(error), ("profile",)))
+    resources = data.get("resources") or {}
+    if not isinstance(resources, dict):
+        raise ConfigError(problems)  # the model says so
     try:
-        loaded = parse_resources(
-            data.get("resources") or {}, source, base=("resources",), base_folder=folder, rules=creation_rules(used)
-        )
+        loaded = parse_resources(resources, source, base=("resources",), base_folder=folder, rules=creation_rules(used))
     except ConfigError as error:
         problems += error.problems
         raise ConfigError(problems) from None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -24,8 +25,8 @@ from esm_emulator.garbage import collected_rarely
 from esm_emulator.journal import EnvironmentStarted, Fact, Journal
 from esm_emulator.scenario.behavior import rules_of
 from esm_emulator.scenario.file import Case
-from esm_emulator.scenario.schema import StepModel
-from esm_emulator.scenario.sends import Sending, sendings
+from esm_emulator.scenario.schema import FaultModel, StepModel
+from esm_emulator.scenario.sends import BadPlaceholder, Sending, sendings
 
 __all__ = ["DEFAULT_WATCHDOG_S", "Played", "play"]
 
@@ -100,6 +101,7 @@ class _Stage:
         self.emulation.journal.subscribe(self._read)
         self.stored: frozenset[str] = frozenset()
         self._start = clock.now()
+        self._ends = deque(sorted(_fault_ends(case.model.timeline, self.emulation), key=itemgetter(0)))
         self._until = case.model.stop.after if until_ms is None else min(until_ms, case.model.stop.after)
 
     async def run(self) -> str:
@@ -109,7 +111,7 @@ class _Stage:
         async with emulation.running():
             with anyio.move_on_after(self._until / 1_000):
                 await self._acts()
-                await emulation.until(self._is_over)
+                await self._rest()
                 reason = self.case.model.stop.when
             emulation.finished(reason)
             queues = emulation.sqs.queues.values()
@@ -132,19 +134,33 @@ class _Stage:
     async def _acts(self) -> None:
         """Everything that the scenario does, each at its time: steps of the timeline before sends of the same time."""
         for at, act in heapq.merge(self._steps(), self._sends(), key=itemgetter(0)):
-            wait = self._start + at - self.emulation.clock.now()
-            if wait > 0:
-                await self.emulation.clock.sleep(wait)
-            if self._not_loaded is not None:
-                return
+            while self._ends and self._ends[0][0] <= at:
+                await self._do_at(*self._ends.popleft())
+            await self._do_at(at, act)
+
+    async def _do_at(self, at: int, act: Callable[[], None]) -> None:
+        wait = self._start + at - self.emulation.clock.now()
+        if wait > 0:
+            await self.emulation.clock.sleep(wait)
+        if self._not_loaded is None:
             act()
+
+    async def _rest(self) -> None:
+        """Until it is over. A fault that would end only later keeps nobody waiting: it has nothing left to break."""
+        while self._ends:
+            at, end = self._ends.popleft()
+            with anyio.move_on_after(max(0, self._start + at - self.emulation.clock.now()) / 1_000):
+                await self.emulation.until(self._is_over)
+                return
+            end()
+        await self.emulation.until(self._is_over)
 
     def _sends(self) -> Iterator[Act]:
         try:
             for sending in sendings(self.case.model, self.case.folder):
                 yield sending.at, partial(self._send, sending)
-        except ValueError as error:  # a placeholder that cannot be reckoned for one of many messages
-            raise ConfigError([self.case.source.problem(str(error), ("send",))]) from None
+        except BadPlaceholder as error:  # for one of many messages
+            raise ConfigError([self.case.source.problem(str(error), ("send", error.entry))]) from None
 
     def _send(self, sending: Sending) -> None:
         try:
@@ -154,12 +170,8 @@ class _Stage:
             raise ConfigError([self.case.source.problem(message, ("send", sending.entry))]) from None
 
     def _steps(self) -> list[Act]:
-        acts: list[Act] = []
-        for index, step in enumerate(self.case.model.timeline):
-            acts.append((step.at, partial(self._step, index, step)))
-            if step.fault is not None and step.for_ is not None:
-                end = partial(self.emulation.end_fault, step.fault.kind, step.fault.target)
-                acts.append((step.at + step.for_, end))
+        timeline = self.case.model.timeline
+        acts: list[Act] = [(step.at, partial(self._step, index, step)) for index, step in enumerate(timeline)]
         return sorted(acts, key=itemgetter(0))
 
     def _step(self, index: int, step: StepModel) -> None:
@@ -179,8 +191,23 @@ class _Stage:
         if step.purge is not None:
             emulation.sqs.purge(emulation.queue(step.purge))
         if step.redrive is not None:
-            rate = None if step.redrive.rate is None else max(1, round(step.redrive.rate))
+            rate = None if step.redrive.rate is None else int(step.redrive.rate)
             emulation.redrive(step.redrive.from_, to=step.redrive.to, per_second=rate)
         if step.fault is not None:
             ends_at = None if step.for_ is None else emulation.clock.now() + step.for_
             emulation.start_fault(step.fault.kind, step.fault.target, ends_at=ends_at, chance=step.fault.chance)
+
+
+def _fault_ends(timeline: Sequence[StepModel], emulation: Emulation) -> Iterator[Act]:
+    """When faults end. Of two of one kind that overlap, the one that ends first leaves the other at work."""
+    faults = [(step.fault, step.at, None if step.for_ is None else step.at + step.for_) for step in timeline]
+    for fault, _, end in faults:
+        if fault is None or end is None:
+            continue
+        others = [(at, until) for other, at, until in faults if other and _same(fault, other)]
+        if not any(at < end and (until is None or end < until) for at, until in others):
+            yield end, partial(emulation.end_fault, fault.kind, fault.target)
+
+
+def _same(one: FaultModel, other: FaultModel) -> bool:
+    return (one.kind, one.target) == (other.kind, other.target)

@@ -33,6 +33,9 @@ def problems_of_references(model: ScenarioModel, resources: Resources, source: S
         if name not in names:
             what = "resource" if kind == ANY else kind
             problems.append(source.problem(f"there is no {what} {name!r}{did_you_mean(name, names)}", path, key=key))
+    for name, variant in model.variants.items():
+        if variant == "skip" and name != "base":
+            problems.append(source.problem("takes a mapping; only the base can be skipped", ("variants", name)))
     return problems + list(_metrics(model, source)) + list(_handlers(model, resources, source))
 
 

@@ -6,27 +6,33 @@ use is generated from these very models. Nothing here knows how a scenario is pl
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
     PlainValidator,
+    StringConstraints,
     Tag,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
 from esm_emulator.codes import CODES, near
 from esm_emulator.durations import duration_ms
 from esm_emulator.scenario.values import Comparison, CountRange, rate_per_second
+from esm_emulator.validation import did_you_mean, shown
 
 __all__ = [
     "Action",
     "Allowed",
+    "Attribute",
     "Behavior",
     "Distribution",
     "ExpectModel",
@@ -76,36 +82,91 @@ Count = Annotated[
     PlainValidator(CountRange.parse),
     WithJsonSchema(
         {
-            "anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\d+(-\d*)?$"}],
+            "anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": r"^\d+(-\d*)?$"}],
             "description": '2, "2-3" or "4-"',
         }
     ),
 ]
 
-_COMPARED = {
-    "anyOf": [
-        {"type": ["number", "string", "boolean", "null"]},
-        {
-            "type": "object",
-            "properties": {"between": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}},
-            "required": ["between"],
-            "additionalProperties": False,
-        },
-    ],
-    "description": 'a value, a comparison such as ">= 1" or "!= 0", or {between: [a, b]}',
+_BETWEEN = {
+    "type": "object",
+    "properties": {"between": {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}},
+    "required": ["between"],
+    "additionalProperties": False,
 }
-Compared = Annotated[Comparison, PlainValidator(Comparison.parse), WithJsonSchema(_COMPARED)]
+
+
+def _compared(plain: dict[str, Any], what: str) -> WithJsonSchema:
+    description = f'{what}, a comparison such as ">= 1" or "!= 0", or {{between: [a, b]}}'
+    return WithJsonSchema({"anyOf": [plain, _BETWEEN], "description": description})
+
+
+Compared = Annotated[
+    Comparison,
+    PlainValidator(Comparison.parse),
+    _compared({"type": ["number", "string", "boolean", "null", "array"]}, "a value"),
+]
+"""What any value must be."""
+
+ComparedNumber = Annotated[
+    Comparison,
+    PlainValidator(Comparison.of_number),
+    _compared(
+        {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^\s*(>=|<=|==|!=|>|<)\s*-?\d"}]}, "a number"
+    ),
+]
+"""What a number must be."""
+
+Outcome = Literal["deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost"]
+OUTCOMES = get_args(Outcome)
+
+
+def _outcome(value: object) -> Comparison:
+    if value not in OUTCOMES:
+        near = did_you_mean(value, OUTCOMES) if isinstance(value, str) else ""
+        raise ValueError(f"takes one of {', '.join(OUTCOMES)}, not {shown(value)}{near}")
+    return Comparison.parse(value)
+
+
+ComparedOutcome = Annotated[Comparison, PlainValidator(_outcome), WithJsonSchema({"enum": list(OUTCOMES)})]
+"""What a message's outcome must be."""
+
+_MAY_BE_NOTHING = frozenset({"body", "return_"})  # any JSON, and null is JSON
 
 
 class _Model(BaseModel):
+    """A mapping of the file: no key but its own, and no key without a value."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _something(cls, value: Any, info: ValidationInfo) -> Any:
+        """``purge:`` with nothing behind it would be taken as if it were not there; nobody writes it to say that."""
+        field = cls.model_fields[str(info.field_name)]
+        if value is None and field.default is None and info.field_name not in _MAY_BE_NOTHING:
+            raise ValueError("takes a value, not nothing; leave the key out if nothing is meant")
+        return value
 
 
 def _one_of(model: BaseModel, *names: str) -> None:
-    given = [name for name in names if name in model.model_fields_set]
+    """Raise ``ValueError`` unless exactly one of these fields was given."""
+    keys = {name: type(model).model_fields[name].alias or name for name in names}
+    given = [key for name, key in keys.items() if name in model.model_fields_set]
     if len(given) != 1:
         said = f"not {' and '.join(given)} together" if given else "none of them is here"
-        raise ValueError(f"takes exactly one of {', '.join(names)}; {said}")
+        raise ValueError(f"takes exactly one of {', '.join(keys.values())}; {said}")
+
+
+def _no_boolean(value: Any) -> Any:
+    """Python takes true for 1; whoever writes it means neither the number nor, without quotes, a text."""
+    if isinstance(value, bool):
+        raise ValueError(f"takes text or a number, not {str(value).lower()}")  # noqa: TRY004 - of a file, not of a call
+    return value
+
+
+Name = Annotated[str | int, BeforeValidator(_no_boolean)]
+"""Text that may look like a number in the file, such as a group."""
 
 
 # --- behavior -----------------------------------------------------------------------------------------------
@@ -201,18 +262,21 @@ class TypedAttribute(_Model):
     """A message attribute with its SQS data type; a Binary value is base64 text."""
 
     Type: str
-    Value: str | int | float
+    Value: Annotated[str | int | float, BeforeValidator(_no_boolean)]
+
+
+Attribute = Annotated[str | int | float | TypedAttribute, BeforeValidator(_no_boolean)]
 
 
 class OneMessage(_Model):
     """One message of a list; what it leaves out stands on its entry."""
 
     body: Any = None
-    label: str | None = None
-    group: str | int | None = None
-    dedup: str | int | None = None
+    label: Annotated[str, Field(min_length=1)] | None = None
+    group: Name | None = None
+    dedup: Name | None = None
     delay: Duration | None = None
-    attributes: dict[str, str | int | float | TypedAttribute] | None = None
+    attributes: dict[str, Attribute] | None = None
 
 
 class SendModel(OneMessage):
@@ -308,18 +372,16 @@ class StopModel(_Model):
 
 # --- expect -------------------------------------------------------------------------------------------------
 
-OUTCOMES = ("deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost")
-
 
 class MessageFacts(_Model):
     """What must hold of a message; the same keys choose one in ``where``."""
 
-    receives: Compared | None = None
-    invocations: Compared | None = None
-    successes: Compared | None = None
-    failures: Compared | None = None
-    overlap: Compared | None = None
-    outcome: Compared | None = None
+    receives: ComparedNumber | None = None
+    invocations: ComparedNumber | None = None
+    successes: ComparedNumber | None = None
+    failures: ComparedNumber | None = None
+    overlap: ComparedNumber | None = None
+    outcome: ComparedOutcome | None = None
 
 
 class Where(_Model):
@@ -328,8 +390,8 @@ class Where(_Model):
     label: str | None = None
     in_: str | None = Field(None, alias="in")
     body: dict[str, Any] | list[Any] | None = None
-    group: str | int | None = None
-    outcome: Literal["deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost"] | None = None
+    group: Name | None = None
+    outcome: Outcome | None = None
 
 
 class MessageExpectation(_Model):
@@ -339,7 +401,7 @@ class MessageExpectation(_Model):
     every: MessageFacts | None = None
     some: MessageFacts | None = None
     none: MessageFacts | None = None
-    count: Compared | None = None
+    count: ComparedNumber | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> MessageExpectation:
@@ -348,39 +410,60 @@ class MessageExpectation(_Model):
         return self
 
 
-class Allowed(_Model):
-    """Codes that may appear beside others that must not."""
+def _code_of(*kinds: str) -> AfterValidator:
+    """Text that must be a code of these kinds."""
+    known = [id for id in CODES if id[4] in kinds]
 
-    allow: list[str]
+    def check(value: str) -> str:
+        if value not in known:
+            close = next((id for id in near(value) if id in known), None)
+            hint = f"; did you mean {close!r}?" if close else ""
+            raise ValueError(f"takes codes such as {known[0]}, not {value!r}{hint}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _codes(value: Any) -> Any:
-    codes = value.get("allow") if isinstance(value, dict) else value
-    for code in codes if isinstance(codes, list) else ():
-        if code not in CODES:
-            close = near(str(code))
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"takes codes such as ESM-D101, not {code!r}{hint}")
-    return value
+Diagnosed = Annotated[str, _code_of("D")]
+Warned = Annotated[str, _code_of("E", "W")]
+
+
+class AllowedDiagnoses(_Model):
+    """Diagnoses that may appear, beside others that must not."""
+
+    allow: list[Diagnosed]
+
+
+class AllowedWarnings(_Model):
+    """Warnings that may appear, beside others that must not."""
+
+    allow: list[Warned]
+
+
+Allowed = AllowedDiagnoses | AllowedWarnings
 
 
 def _kind_of_codes(value: Any) -> str:
-    return "allowed" if isinstance(value, dict | Allowed) else "exactly"
+    return "allowed" if isinstance(value, dict | AllowedDiagnoses | AllowedWarnings) else "exactly"
 
 
-Codes = Annotated[
-    Annotated[list[str], Tag("exactly")] | Annotated[Allowed, Tag("allowed")],
+Diagnoses = Annotated[
+    Annotated[list[Diagnosed], Tag("exactly")] | Annotated[AllowedDiagnoses, Tag("allowed")],
     Discriminator(_kind_of_codes),
-    BeforeValidator(_codes),
 ]
-Metrics = dict[str, dict[str, Compared]]
+Warnings = Annotated[
+    Annotated[list[Warned], Tag("exactly")] | Annotated[AllowedWarnings, Tag("allowed")],
+    Discriminator(_kind_of_codes),
+]
+Metrics = dict[str, dict[str, ComparedNumber]]
 Invariant = Literal["no_message_lost", "fifo_order", "no_overlap", "max_concurrency"]
 
 
-class TimelineExpectation(BaseModel):
+class TimelineExpectation(_Model):
     """One fact of the journal, in order; keys other than these are fields of the fact."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Compared] = Field(init=False)
 
     event: str
     at: Duration | None = None
@@ -397,8 +480,8 @@ class ExpectModel(_Model):
     messages: list[MessageExpectation] = []
     timeline: list[TimelineExpectation] = []
     invariants: list[Invariant] = []
-    diagnoses: Codes | None = None
-    warnings: Codes | None = None
+    diagnoses: Diagnoses | None = None
+    warnings: Warnings | None = None
     within: Duration | None = None
 
 
@@ -422,7 +505,7 @@ class ScenarioModel(_Model):
     """A whole file. ``resources`` and ``variants`` are read further by the loader."""
 
     version: Annotated[Literal[1], BeforeValidator(_not_a_bool)]
-    name: str | None = None
+    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
     description: str = ""
     tags: list[str] = []
     clock: Literal["virtual", "real"] = "virtual"

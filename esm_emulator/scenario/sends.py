@@ -16,18 +16,29 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path as FilePath
 from typing import Any
 
 from esm_emulator.errors import ConfigError, Problem
 from esm_emulator.messages import MessageAttribute
-from esm_emulator.scenario.schema import OneMessage, ScenarioModel, SendModel, TypedAttribute
+from esm_emulator.scenario.schema import Attribute, OneMessage, ScenarioModel, SendModel, TypedAttribute
 from esm_emulator.sqs import NewMessage
+from esm_emulator.validation import shown
 
-__all__ = ["Sending", "evaluate", "fill", "first_messages", "messages_of_file", "messages_of_text", "sendings"]
+__all__ = [
+    "BadPlaceholder",
+    "Sending",
+    "evaluate",
+    "fill",
+    "first_messages",
+    "messages_of_file",
+    "messages_of_text",
+    "sendings",
+]
 
 SHORT = 20  # characters of a body that may serve as a label
-_PLACEHOLDER = re.compile(r"\{\{(.*?)\}\}")
+_PLACEHOLDER = re.compile(r"\{\{(.*?)(\}\}|$)", re.DOTALL)
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -47,10 +58,18 @@ class Sending:
     message: NewMessage
 
 
+class BadPlaceholder(ValueError):
+    """A placeholder that cannot be reckoned, in the entry of ``send`` with that number, from 0."""
+
+    def __init__(self, entry: int, reason: str) -> None:
+        self.entry = entry
+        super().__init__(reason)
+
+
 def sendings(model: ScenarioModel, folder: FilePath) -> Iterator[Sending]:
     """Everything that the scenario sends, in order of time, then of the file.
 
-    Raises ``ConfigError`` for a file that cannot be read and ``ValueError`` for a placeholder that cannot be reckoned.
+    Raises ``ConfigError`` for a file that cannot be read and ``BadPlaceholder``.
     """
     starts = []
     number = 0
@@ -63,14 +82,9 @@ def sendings(model: ScenarioModel, folder: FilePath) -> Iterator[Sending]:
 
 
 def first_messages(entry: SendModel, folder: FilePath) -> list[NewMessage]:
-    """What an entry sends, of many alike only the first. Raises as :func:`sendings`."""
-    if entry.file is not None:
-        return messages_of_file(folder / entry.file)
-    items = [entry] if entry.messages is None else entry.messages
-    return [
-        _message(item, entry, index, _body(item, index), _text(item.label or entry.label, index) or "")
-        for index, item in enumerate(items, start=1)
-    ]
+    """What an entry sends, of many alike only the first. Raises ``ConfigError`` and ``ValueError``."""
+    alike = entry.file is None and entry.messages is None
+    return list(islice(_made(entry, folder, lambda label, *_: label), 1 if alike else None))
 
 
 def _count(entry: SendModel, folder: FilePath) -> int:
@@ -81,19 +95,16 @@ def _count(entry: SendModel, folder: FilePath) -> int:
 
 def _entry(index: int, entry: SendModel, before: int, labels: _Labels, folder: FilePath) -> Iterator[Sending]:
     """The messages of one entry; ``before`` is how many stand before it in the file."""
-    if entry.file is not None:
-        count, messages = 0, messages_of_file(folder / entry.file)
-        for count, message in enumerate(messages):
-            at = _at(entry, count, len(messages))
-            labeled = replace(message, label=labels.of(None, message.body, before + count + 1))
-            yield Sending(at, index, entry.to, labeled)
-        return
     total = _count(entry, folder)
-    for count in range(total):
-        item = entry if entry.messages is None else entry.messages[count]
-        body = _body(item, count + 1)
-        label = labels.of(_text(item.label or entry.label, count + 1), body, before + count + 1)
-        yield Sending(_at(entry, count, total), index, entry.to, _message(item, entry, count + 1, body, label))
+
+    def name(label: str | None, body: str, number: int) -> str:
+        return labels.of(label, body, before + number)
+
+    try:
+        for count, message in enumerate(_made(entry, folder, name)):
+            yield Sending(_at(entry, count, total), index, entry.to, message)
+    except ValueError as error:
+        raise BadPlaceholder(index, str(error)) from None
 
 
 def _at(entry: SendModel, count: int, total: int) -> int:
@@ -106,33 +117,65 @@ def _at(entry: SendModel, count: int, total: int) -> int:
     return entry.at
 
 
-def _body(item: OneMessage, index: int) -> str:
+# --- one message --------------------------------------------------------------------------------------------
+
+Naming = Callable[[str | None, str, int], str | None]
+"""A message's label: of the one that the file gives it, its body, and its number within its entry, from 1."""
+
+
+def _made(entry: SendModel, folder: FilePath, name: Naming) -> Iterator[NewMessage]:
+    """The messages of an entry, one after the other."""
+    if entry.file is not None:
+        for number, message in enumerate(messages_of_file(folder / entry.file), start=1):
+            yield _completed(message, entry, number, name)
+    elif entry.messages is not None:
+        for number, item in enumerate(entry.messages, start=1):
+            yield _message(item, entry, number, name)
+    else:
+        for number in range(1, entry.count + 1):
+            yield _message(entry, entry, number, name)
+
+
+def _message(item: OneMessage, entry: SendModel, index: int, name: Naming) -> NewMessage:
+    """A message of the scenario itself; what it leaves out stands on its entry."""
     body = fill(item.body, index)
-    return body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-
-
-def _message(item: OneMessage, entry: SendModel, index: int, body: str, label: str) -> NewMessage:
-    attributes = item.attributes if item.attributes is not None else entry.attributes
-    delay = item.delay if item.delay is not None else entry.delay
+    text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return NewMessage(
-        body=body,
-        attributes={name: _attribute(name, value) for name, value in (attributes or {}).items()},
+        body=text,
+        attributes=_attributes(item.attributes if item.attributes is not None else entry.attributes, index),
         group=_text(item.group if item.group is not None else entry.group, index),
         dedup=_text(item.dedup if item.dedup is not None else entry.dedup, index),
-        delay_ms=delay,
-        label=label,
+        delay_ms=item.delay if item.delay is not None else entry.delay,
+        label=name(_text(item.label if item.label is not None else entry.label, index), text, index),
     )
 
 
-def _attribute(name: str, value: str | float | TypedAttribute) -> MessageAttribute:
+def _completed(message: NewMessage, entry: SendModel, index: int, name: Naming) -> NewMessage:
+    """A message of a file; what the file leaves out stands on the entry."""
+    return replace(
+        message,
+        attributes=message.attributes or _attributes(entry.attributes, index),
+        group=_text(entry.group, index) if message.group is None else message.group,
+        dedup=_text(entry.dedup, index) if message.dedup is None else message.dedup,
+        delay_ms=entry.delay,
+        label=name(_text(entry.label, index), message.body, index),
+    )
+
+
+def _attributes(given: dict[str, Attribute] | None, index: int) -> dict[str, MessageAttribute]:
+    return {name: _attribute(name, value, index) for name, value in given.items()} if given else {}
+
+
+def _attribute(name: str, value: Attribute, index: int) -> MessageAttribute:
     if isinstance(value, str):
-        return MessageAttribute("String", string_value=value)
+        return MessageAttribute("String", string_value=fill(value, index))
     if not isinstance(value, TypedAttribute):
         return MessageAttribute("Number", string_value=str(value))
+    text = str(fill(value.Value, index))
     if not value.Type.startswith("Binary"):
-        return MessageAttribute(value.Type, string_value=str(value.Value))
+        return MessageAttribute(value.Type, string_value=text)
     try:
-        return MessageAttribute(value.Type, binary_value=base64.b64decode(str(value.Value), validate=True))
+        return MessageAttribute(value.Type, binary_value=base64.b64decode(text, validate=True))
     except binascii.Error:
         raise ValueError(f"attribute {name!r}: a Binary value is base64 text, not {value.Value!r}") from None
 
@@ -158,12 +201,18 @@ class _Labels:
 def fill(value: Any, index: int) -> Any:
     """``value`` with every placeholder in its texts filled in, at any depth; keys too."""
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: str(evaluate(found[1], index)), value) if "{{" in value else value
+        return _PLACEHOLDER.sub(lambda found: _filled(found, index), value) if "{{" in value else value
     if isinstance(value, list):
         return [fill(item, index) for item in value]
     if isinstance(value, dict):
         return {fill(key, index): fill(item, index) for key, item in value.items()}
     return value
+
+
+def _filled(found: re.Match[str], index: int) -> str:
+    if not found[2]:
+        raise ValueError(f"{shown(found[0])} is not closed; a placeholder is {{{{ index }}}}")
+    return str(evaluate(found[1], index))
 
 
 def _text(value: str | int | None, index: int) -> str | None:
@@ -239,19 +288,33 @@ def _of_lines(text: str, file: str) -> Iterator[NewMessage]:
 def _of_record(record: Any, file: str) -> NewMessage:
     if not isinstance(record, dict) or not isinstance(record.get("body"), str):
         raise ConfigError([Problem("a record of an SQS event has a body, which is text", file=file)])
-    system = record.get("attributes") or {}
-    attributes = record.get("messageAttributes") or {}
+    system = _mapping(record, "attributes", file)
     return NewMessage(
         body=record["body"],
-        attributes={name: _of_event(value) for name, value in attributes.items()},
+        attributes={
+            name: _of_event(name, value, file) for name, value in _mapping(record, "messageAttributes", file).items()
+        },
         group=system.get("MessageGroupId"),
         dedup=system.get("MessageDeduplicationId"),
         trace_header=system.get("AWSTraceHeader"),
     )
 
 
-def _of_event(value: dict[str, Any]) -> MessageAttribute:
+def _mapping(record: dict[str, Any], key: str, file: str) -> dict[str, Any]:
+    found = record.get(key) or {}
+    if not isinstance(found, dict):
+        raise ConfigError([Problem(f"{key} of a record takes a mapping, not {shown(found)}", file=file)])
+    return found
+
+
+def _of_event(name: str, value: Any, file: str) -> MessageAttribute:
+    """A message attribute as events carry it (EVT-9)."""
+    if not isinstance(value, dict):
+        raise ConfigError([Problem(f"attribute {name!r} of a record takes a mapping, not {shown(value)}", file=file)])
     kind = str(value.get("dataType", "String"))
-    if kind.startswith("Binary"):
-        return MessageAttribute(kind, binary_value=base64.b64decode(value.get("binaryValue") or ""))
-    return MessageAttribute(kind, string_value=value.get("stringValue"))
+    if not kind.startswith("Binary"):
+        return MessageAttribute(kind, string_value=value.get("stringValue"))
+    try:
+        return MessageAttribute(kind, binary_value=base64.b64decode(value.get("binaryValue") or "", validate=True))
+    except (binascii.Error, TypeError):
+        raise ConfigError([Problem(f"attribute {name!r} of a record: binaryValue is base64 text", file=file)]) from None

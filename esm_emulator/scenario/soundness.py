@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 from typing import Any
@@ -12,14 +13,18 @@ from esm_emulator.profiles import Profile
 from esm_emulator.resources import Resources
 from esm_emulator.scenario.behavior import body_matcher
 from esm_emulator.scenario.references import Source
-from esm_emulator.scenario.schema import ScenarioModel
-from esm_emulator.scenario.sends import first_messages
+from esm_emulator.scenario.schema import Action, ScenarioModel
+from esm_emulator.scenario.sends import BadPlaceholder, first_messages, sendings
 from esm_emulator.sqs import QueueSettings
+from esm_emulator.sqs.moves import FASTEST
 from esm_emulator.sqs.validation import check_message
 from esm_emulator.validation import did_you_mean
 from esm_emulator.yaml_source import Path
 
 __all__ = ["problems_of_parts"]
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MOST_LABELS = 1_000  # among which one that was meant is looked for
 
 
 def problems_of_parts(
@@ -29,10 +34,13 @@ def problems_of_parts(
 
     Raises ``RefusedByAws`` for a change that AWS would refuse.
     """
+    unsendable = list(_sends(model, resources, source, folder))
     return [
         *_patterns(model, source),
         *_events(model, source),
-        *_sends(model, resources, source, folder),
+        *unsendable,
+        *(() if unsendable else _labels(model, source, folder)),
+        *_redrives(model, source),
         *_changes(model, resources, profile, source),
     ]
 
@@ -87,12 +95,57 @@ def _sends(model: ScenarioModel, resources: Resources, source: Source, folder: F
         if entry.to in changed:
             continue  # what it takes by then is not known yet
         settings = QueueSettings.from_attributes(resources.queues[entry.to].model_dump(exclude={"id"}))
-        for message in messages:
+        for number, message in enumerate(messages):
             try:
                 check_message(message, settings)
             except SqsError as error:
-                yield source.problem(f"SQS refuses it: {error}", path)
+                of_list = ("messages", number) if entry.messages is not None else ()
+                yield source.problem(f"SQS refuses it: {error}", (*path, *of_list))
                 break
+
+
+def _labels(model: ScenarioModel, source: Source, folder: FilePath) -> Iterator[Problem]:
+    """Every name of a message is a label that some message will have. Message ids are not known before a run."""
+    wanted = [(name, path) for name, path in _named_messages(model) if not _ID.fullmatch(name)]
+    missing = {name for name, _ in wanted}
+    known: dict[str, None] = {}
+    try:
+        for sending in sendings(model, folder) if missing else ():
+            label = sending.message.label or ""
+            missing.discard(label)
+            if not missing:
+                return
+            if len(known) < _MOST_LABELS:
+                known[label] = None
+    except BadPlaceholder as error:
+        yield source.problem(str(error), ("send", error.entry))
+        return
+    for name, path in wanted:
+        if name in missing:
+            yield source.problem(f"no message has the label {name!r}{did_you_mean(name, known)}", path)
+
+
+def _named_messages(model: ScenarioModel) -> Iterator[tuple[str, Path]]:
+    for function, rules in model.behavior.items():
+        for index, rule in enumerate(rules):
+            if isinstance(rule.then, Action) and isinstance(rule.then.fail, list):
+                for number, name in enumerate(rule.then.fail):
+                    yield name, ("behavior", function, index, "then", "fail", number)
+    for index, item in enumerate(model.expect.messages):
+        if item.where.label is not None:
+            yield item.where.label, ("expect", "messages", index, "where", "label")
+    for index, wanted in enumerate(model.expect.timeline):
+        if wanted.message is not None:
+            yield wanted.message, ("expect", "timeline", index, "message")
+
+
+def _redrives(model: ScenarioModel, source: Source) -> Iterator[Problem]:
+    """MaxNumberOfMessagesPerSecond is a whole number from 1 to 500 (SQS-40)."""
+    for index, step in enumerate(model.timeline):
+        rate = None if step.redrive is None else step.redrive.rate
+        if rate is not None and not (rate.is_integer() and 1 <= rate <= FASTEST):
+            message = f"SQS moves a whole number from 1 to {FASTEST} of messages a second, not {rate:g}"
+            yield source.problem(message, ("timeline", index, "redrive", "rate"), clause="SQS-40")
 
 
 def _changes(model: ScenarioModel, resources: Resources, profile: Profile, source: Source) -> Iterator[Problem]:

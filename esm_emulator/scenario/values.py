@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from esm_emulator.durations import UNITS
+from esm_emulator.validation import shown
 
 __all__ = ["Comparison", "CountRange", "rate_per_second"]
 
@@ -50,6 +51,8 @@ class CountRange:
         if not found:
             raise ValueError(f'takes a count such as 2, "2-3" or "4-", not {value!r}')
         least = int(found[1])
+        if least < 1:
+            raise ValueError(f"takes counts from 1 on, not {value!r}")
         most = least if not found[2] else int(found[3]) if found[3] else None
         if most is not None and most < least:
             raise ValueError(f"takes a range from the smaller to the larger count, not {value!r}")
@@ -72,12 +75,19 @@ class Comparison:
         if isinstance(value, dict):
             return cls._between(value)
         found = _COMPARISON.fullmatch(value.strip()) if isinstance(value, str) else None
-        if found is None and isinstance(value, str) and value.lstrip()[:1] in ("<", ">", "=", "!"):
+        if found is None and isinstance(value, str) and _is_compared(value):
             raise ValueError(f'takes a comparison with a number, such as ">= 1" or "!= 0", not {value!r}')
         if found is None:
             return cls(value, lambda actual: actual == value and isinstance(actual, bool) == isinstance(value, bool))
         compare, number = _OPERATORS[found[1]], float(found[2])
         return cls(value, lambda actual: _is_number(actual) and compare(actual, number))
+
+    @classmethod
+    def of_number(cls, value: object) -> Comparison:
+        """As :meth:`parse`, of what a number must be: nothing else can ever equal one."""
+        if not (_is_number(value) or isinstance(value, dict) or (isinstance(value, str) and _is_compared(value))):
+            raise ValueError(f'takes a number, a comparison such as ">= 1", or {{between: [a, b]}}, not {shown(value)}')
+        return cls.parse(value)
 
     @classmethod
     def _between(cls, value: dict[Any, Any]) -> Comparison:
@@ -96,3 +106,8 @@ class Comparison:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_compared(text: str) -> bool:
+    """Whether a text looks like a comparison, right or wrong."""
+    return text.lstrip()[:1] in ("<", ">", "=", "!")

@@ -102,13 +102,12 @@ def test_the_same_plays_are_found_the_same(tmp_path: Path, replay: Replay) -> No
 @pytest.mark.slow
 def test_a_fault_of_another_process_is_told_as_if_it_were_here(tmp_path: Path, replay: Replay) -> None:
     """With -n 2 an error keeps its place and its exit code."""
-    late = "send:\n  - {to: Orders, count: 2, body: x, label: a, group: g}\n"
-    text = BASE.replace("{VisibilityTimeout: 60}", "{VisibilityTimeout: 60}") + late.replace(", group: g", "")
-    file = written(tmp_path, text.replace("body: x", 'body: "{{ 1 // (index - 2) }}"'))
+    late = "send:\n  - {to: Orders, count: 2, body: x, label: a}\n"
+    file = written(tmp_path, (BASE + late).replace("body: x", 'body: "{{ 1 // (index - 2) }}"'))
     one, two = replay(file.name, "--seeds", "1..2"), replay(file.name, "--seeds", "1..2", "-n", "2")
     assert (one.exit_code, two.exit_code) == (2, 2)
     assert one.stderr == two.stderr
-    assert one.stderr.startswith("story.esm.yaml:13:1: send: {{ 1 // (index - 2) }} is not an expression")
+    assert one.stderr.startswith("story.esm.yaml:14:5: send.0: {{ 1 // (index - 2) }} is not an expression")
 
 
 def test_json_is_one_object_of_the_documented_shape(tmp_path: Path, replay: Replay) -> None:

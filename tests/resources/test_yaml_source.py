@@ -173,11 +173,15 @@ def test_a_yaml_flow_mapping_that_looks_like_json_is_read_as_yaml():
     assert load_document("{a: 1, b: [x, on]}", "f.yaml").data == {"a": 1, "b": ["x", "on"]}
 
 
-def test_an_empty_text_is_nothing_and_has_no_place():
+def test_an_empty_file_is_nothing_and_begins_at_its_beginning():
     document = load_document("# only a comment\n", "f")
     assert document.data is None
-    assert document.place(("a",)) == Place(0, 0)
-    assert str(document.problem("is missing", ("a", 0))) == "f: a.0: is missing"
+    assert document.place(("a",)) == Place(1, 1)
+    assert str(document.problem("is missing", ("a", 0))) == "f:1:1: a.0: is missing"
+
+
+def test_an_empty_text_of_no_file_has_no_place():
+    assert load_document("").place(("a",)) == Place(0, 0)
 
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])

@@ -44,7 +44,7 @@ EXPECTED: dict[str, tuple[str, object] | None] = {
     "messages: [{where: {in: Orders}, count: 0}]": None,
     "messages: [{where: {body: {id: [good]}}, every: {successes: 1, overlap: 1}}]": None,
     "messages: [{where: {body: {id: [good]}, outcome: dead-lettered}, count: 0}]": None,
-    "messages: [{where: {label: nobody}, every: {receives: 1}}]": ("messages.0.where", "no message is meant by it"),
+    "messages: [{where: {group: none}, every: {receives: 1}}]": ("messages.0.where", "no message is meant by it"),
     "timeline: [{at: 1s, event: deleted, message: good}, {at: 2m, event: dead-lettered, message: bad}]": None,
     "timeline: [{event: received, message: bad, receive_count: 2}]": None,
     "timeline: [{at: 2m, event: dead-lettered, message: bad}, {event: deleted, message: good}]": (

@@ -126,6 +126,7 @@ variants:
     expect: {stopped: after}
   silent:
     set: {send: []}
+    expect: {}
 """
 
 
