@@ -204,7 +204,10 @@ class MessageReceived(Fact):
 
 @dataclass(frozen=True, slots=True)
 class EmptyReceives(Fact):
-    """``count`` long polls of a poller ended without a message, the last of them now (POLL-6)."""
+    """``count`` receives ended without a message, the last of them now (POLL-6, MET-9).
+
+    A poller's are long polls; without ``consumer`` it was somebody else who asked.
+    """
 
     event = "empty-receives"
     queue: str

@@ -62,7 +62,11 @@ class Profile:
     filters_most: int = _field(5, "FILT-2", "filters of one mapping; 10 after a quota raise")
     strict_filters: bool = _field(False, "FILT-35", "refuse operators that Lambda does not list instead of warning")
     filter_json_bodies: str = _field(
-        "objects", "FILT-14", "bodies that count as JSON for a filter: objects (and lists of them), or any"
+        "objects",
+        "FILT-14",
+        "bodies that count as JSON for a filter: objects (and lists of them), or any",
+        "objects",
+        "any",
     )
 
     # events
@@ -79,6 +83,7 @@ class Profile:
         "ignored", "FAIL-19", "a superseded handle on a standard queue: ignored or deletes", "ignored", "deletes"
     )
     dedup_window: int = _field(300_000, "FIFO-15", "how long a deduplication id is remembered")
+    deleted_name_wait: int = _field(60_000, "SQS-30", "how long the name of a deleted queue cannot be used again")
     in_flight_standard: int = _field(120_000, "SQS-12", "most messages in flight of a standard queue")
     in_flight_fifo: int = _field(120_000, "SQS-13", "most messages in flight of a FIFO queue")
     back_of_queue_receives: int = _field(

@@ -143,9 +143,17 @@ class EmbeddedSqs:
         """ReceiveMessage with long polling for blocking callers: waits up to ``wait_ms`` for the first message.
 
         In a handler under virtual time the wait is virtual. On the thread of a suspended virtual loop nothing could
-        arrive meanwhile, so it answers at once. Everywhere else the calling thread really waits.
+        arrive meanwhile, so it answers at once. Everywhere else the calling thread really waits. A receive that brings
+        nothing is told (MET-9).
         """
+        messages = self._received_waiting(queue, maximum, wait_ms, visibility_ms, attempt_id)
+        if not messages:
+            self.journal.append(EmptyReceives(self.clock.now(), queue.id, 1))
+        return messages
 
+    def _received_waiting(
+        self, queue: Queue, maximum: int, wait_ms: int, visibility_ms: int | None, attempt_id: str | None
+    ) -> list[ReceivedMessage]:
         def attempt() -> list[ReceivedMessage]:
             return self.receive(
                 queue, maximum, visibility_ms=visibility_ms, attempt_id=attempt_id, long_poll=wait_ms > 0
@@ -209,7 +217,7 @@ class EmbeddedSqs:
 
     def moves(self, source: Queue) -> Sequence[MoveTask]:
         """ListMessageMoveTasks, the newest first, at most ten (SQS-40)."""
-        with self._lock:
+        with self._operation():
             return self.engine.moves(source)
 
     # --- looking ----------------------------------------------------------------------------------------------

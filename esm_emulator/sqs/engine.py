@@ -88,14 +88,15 @@ class Engine:
     ) -> tuple[Queue, list[Fact]]:
         """Make a queue; ``id`` is its logical id in facts (default: the name).
 
-        Raises ``SqsError`` when the name is taken or SQS would refuse the name or the redrive policy. The queue that a
-        redrive policy names may be made later.
+        Raises ``SqsError`` when the name is taken, or was within the last minute (SQS-30), or SQS would refuse the name
+        or the redrive policy. The queue that a redrive policy names may be made later.
         """
         region = self._region
         check_name(name, settings.fifo_queue)
         if name in region.queues:
             raise SqsError("QueueAlreadyExists", "A queue already exists with the same name.")
-        arn = f"arn:aws:sqs:{region.name}:{region.account}:{name}"
+        region.check_rested(name, now)
+        arn = region.arn_of(name)
         check_redrive(arn, settings, region.by_arn)
         queue: Queue
         if settings.fifo_queue:
@@ -105,9 +106,18 @@ class Engine:
                 name, id or name, arn, settings=settings, tags=tags or {}, now=now, random=region.random
             )
         region.suit(queue)
+        region.removed_at.pop(name, None)
         region.queues[name] = region.by_arn[arn] = queue
         region.facts.append(QueueCreated(now, queue.id, arn))
         return queue, self._told()
+
+    def check_dead_letter_queue(self, name: str, settings: QueueSettings) -> None:
+        """Raise ``SqsError`` unless a queue of that name may have this redrive policy and its target is there (DLQ-5).
+
+        :meth:`create` and :meth:`configure` let the target come later; SQS does not.
+        """
+        region = self._region
+        check_redrive(region.arn_of(name), settings, region.by_arn, strictly=True)
 
     def find(self, name: str) -> Queue:
         """The queue of that name. Raises ``SqsError`` NonExistentQueue."""
@@ -120,6 +130,7 @@ class Engine:
         """Delete a queue with everything in it."""
         self._region.settle(queue, now)
         del self._region.queues[queue.name], self._region.by_arn[queue.arn]
+        self._region.removed_at[queue.name] = now
         self._region.facts.append(QueueRemoved(now, queue.id, queue.clear()))
         return self._told()
 
@@ -261,6 +272,11 @@ class Engine:
     def moves(self, source: Queue) -> list[MoveTask]:
         """The latest ten tasks of a dead-letter queue, the newest first."""
         return self._moves.of(source)
+
+    @property
+    def moving(self) -> bool:
+        """Whether a move task runs, of whichever queue."""
+        return self._moves.running
 
     # --- time -----------------------------------------------------------------------------------------------
 

@@ -40,10 +40,10 @@ def redrive_of(queue: Queue, by_arn: dict[str, Queue]) -> Redrive | None:
     return Redrive(target, policy.max_receive_count)
 
 
-def check_redrive(arn: str, settings: QueueSettings, by_arn: dict[str, Queue]) -> None:
+def check_redrive(arn: str, settings: QueueSettings, by_arn: dict[str, Queue], *, strictly: bool = False) -> None:
     """Raise ``SqsError`` for a redrive policy whose target exists and cannot be one (DLQ-5, DLQ-11).
 
-    A target that does not exist yet is accepted, so that queues can be made in any order.
+    A target that does not exist yet is accepted, so that queues can be made in any order, unless ``strictly``.
     """
     policy = settings.redrive_policy
     if policy is None:
@@ -54,9 +54,12 @@ def check_redrive(arn: str, settings: QueueSettings, by_arn: dict[str, Queue]) -
         raise SqsError("InvalidParameterValue", refused + "Dead-letter target owner should be same as the source.")
     target = by_arn.get(policy.dead_letter_target_arn)
     if target is None:
+        if strictly:
+            raise SqsError("InvalidParameterValue", refused + "Dead letter target does not exist.")
         return
     if target.fifo != settings.fifo_queue:
-        raise SqsError("InvalidParameterValue", refused + "Dead-letter queue must be same type of queue as the source.")
+        reason = "Dead-letter queue must be same type of queue as the source.."
+        raise SqsError("InvalidParameterValue", refused + reason)
     if not _allows(target, arn):
         raise SqsError("InvalidParameterValue", refused + "Dead-letter target does not allow this source queue.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from random import Random
 
+from esm_emulator.errors import SqsError
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import Fact, MessageExpired
 from esm_emulator.profiles import Profile
@@ -19,7 +20,18 @@ __all__ = ["Region"]
 class Region:
     """One account's queues in one region."""
 
-    __slots__ = ("_sequence", "account", "by_arn", "facts", "identifiers", "name", "profile", "queues", "random")
+    __slots__ = (
+        "_sequence",
+        "account",
+        "by_arn",
+        "facts",
+        "identifiers",
+        "name",
+        "profile",
+        "queues",
+        "random",
+        "removed_at",
+    )
 
     def __init__(self, identifiers: Identifiers, profile: Profile, account: str, name: str, random: Random) -> None:
         self.identifiers = identifiers
@@ -29,8 +41,22 @@ class Region:
         self.random = random
         self.queues: dict[str, Queue] = {}
         self.by_arn: dict[str, Queue] = {}
+        self.removed_at: dict[str, int] = {}  # by name
         self.facts: list[Fact] = []
         self._sequence = 18_849_496_460_467_696_128
+
+    def arn_of(self, name: str) -> str:
+        """The ARN of a queue of that name."""
+        return f"arn:aws:sqs:{self.name}:{self.account}:{name}"
+
+    def check_rested(self, name: str, now: int) -> None:
+        """Raise ``SqsError`` for a name whose queue was deleted a short while ago (SQS-30)."""
+        removed_at = self.removed_at.get(name)
+        if removed_at is not None and now < removed_at + self.profile.deleted_name_wait:
+            raise SqsError(
+                "AWS.SimpleQueueService.QueueDeletedRecently",
+                "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+            )
 
     def settle(self, queue: Queue, now: int) -> None:
         """Bring the queue to ``now`` and tell what expired. Costs a comparison when nothing is due."""

@@ -14,6 +14,7 @@ from tests.queues.fronts import WAYS, QueryFault, Run, http_client, open_way, qu
 
 INVALID = "InvalidParameterValue"
 PREFIX = "AWS.SimpleQueueService."
+ARN = "arn:aws:sqs:us-east-1:123456789012:"
 TOO_MANY = [{"Id": f"id-{n}", "MessageBody": "x"} for n in range(20)]
 BAD_ID = (
     "A batch entry id can only contain alphanumeric characters, hyphens and underscores. "
@@ -230,6 +231,36 @@ REFUSALS: dict[str, tuple[str, dict[str, Any], str, str]] = {
         (
             'Value {"deadLetterTargetArn": "dummy", "maxReceiveCount": 42} for parameter RedrivePolicy is invalid. '
             "Reason: Invalid value for deadLetterTargetArn."
+        ),
+    ),
+    "DLQ-5 none": (
+        "SetQueueAttributes",
+        {"Attributes": {"RedrivePolicy": f'{{"deadLetterTargetArn": "{ARN}none", "maxReceiveCount": 3}}'}},
+        INVALID,
+        (
+            f'Value {{"deadLetterTargetArn":"{ARN}none","maxReceiveCount":3}} for parameter RedrivePolicy is invalid. '
+            "Reason: Dead letter target does not exist."
+        ),
+    ),
+    "DLQ-5 none at creation": (
+        "CreateQueue",
+        {
+            "QueueName": "other",
+            "Attributes": {"RedrivePolicy": f'{{"deadLetterTargetArn": "{ARN}none", "maxReceiveCount": 3}}'},
+        },
+        INVALID,
+        (
+            f'Value {{"deadLetterTargetArn":"{ARN}none","maxReceiveCount":3}} for parameter RedrivePolicy is invalid. '
+            "Reason: Dead letter target does not exist."
+        ),
+    ),
+    "DLQ-5 type": (
+        "SetQueueAttributes",
+        {"Attributes": {"RedrivePolicy": f'{{"deadLetterTargetArn": "{ARN}orders.fifo", "maxReceiveCount": 3}}'}},
+        INVALID,
+        (
+            f'Value {{"deadLetterTargetArn":"{ARN}orders.fifo","maxReceiveCount":3}} for parameter RedrivePolicy is '
+            "invalid. Reason: Dead-letter queue must be same type of queue as the source.."
         ),
     ),
     "SSE": (

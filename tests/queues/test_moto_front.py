@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from esm_emulator.journal import (
     DeleteFailed,
+    EmptyReceives,
     MessageDeadLettered,
     MessageReceived,
     MessageSent,
@@ -16,6 +17,7 @@ from esm_emulator.journal import (
     QueueRemoved,
 )
 from esm_emulator.queues.moto_backend import EmbeddedAws
+from esm_emulator.report.metrics import Metrics
 from esm_emulator.sqs import NewMessage, QueueSettings
 from tests.queues.fronts import WAYS, Run, http_client, new_client, open_way, query
 
@@ -87,6 +89,15 @@ def test_a_deleted_queue_is_gone(run, client, orders):
     assert len(run.facts(QueueRemoved)[0].messages) == 1
     with pytest.raises(client.exceptions.QueueDoesNotExist):
         client.send_message(QueueUrl=orders, MessageBody="x")
+
+
+def test_the_name_of_a_deleted_queue_rests(run, client, orders):
+    """SQS-30: it can be used again after a minute."""
+    client.delete_queue(QueueUrl=orders)
+    with pytest.raises(client.exceptions.QueueDeletedRecently, match="You must wait 60 seconds"):
+        client.create_queue(QueueName="orders")
+    run.clock.pass_(60_000)
+    client.create_queue(QueueName="orders")
 
 
 def test_queues_are_listed_by_prefix_and_in_pages(client):
@@ -277,6 +288,24 @@ def test_only_the_attributes_that_are_asked_for_are_shown(client, orders):
     assert set(system["Attributes"]) == {"SentTimestamp", "SenderId"}
 
 
+def test_an_empty_receive_is_told(run, client, orders):
+    """MET-9: NumberOfEmptyReceives counts whoever asks, also when all that there was has become a dead letter."""
+    client.receive_message(QueueUrl=orders)
+    client.send_message(QueueUrl=orders, MessageBody="x")
+    client.receive_message(QueueUrl=orders)
+    assert [(fact.queue, fact.count, fact.consumer) for fact in run.facts(EmptyReceives)] == [("orders", 1, None)]
+    assert Metrics.of(run.journal).queues["orders"]["NumberOfEmptyReceives"] == 1
+
+
+def test_a_sender_is_told_the_md5_of_a_trace_header(client, orders):
+    """EVT-10: as the SDKs reckon it."""
+    header = {"AWSTraceHeader": {"DataType": "String", "StringValue": "Root=1-5759e988-bd862e3fe1be46a994272793"}}
+    sent = client.send_message(QueueUrl=orders, MessageBody="x", MessageSystemAttributes=header)
+    assert sent["MD5OfMessageSystemAttributes"] == "62a56dd927315f2b2e12832b84617ea5"
+    assert "MD5OfMessageAttributes" not in sent
+    assert "MD5OfMessageSystemAttributes" not in client.send_message(QueueUrl=orders, MessageBody="x")
+
+
 def test_an_empty_receive_has_no_messages(client, orders):
     """SQS-22: the member is absent."""
     assert "Messages" not in client.receive_message(QueueUrl=orders)
@@ -416,6 +445,24 @@ def test_dead_letters_go_back_by_a_move_task(client, orders, run):
     (done,) = client.list_message_move_tasks(SourceArn=ARN + "dead")["Results"]
     assert (done["Status"], done["ApproximateNumberOfMessagesMoved"]) == ("COMPLETED", 2)
     assert "TaskHandle" not in done
+
+
+def test_a_move_task_is_seen_to_end(client, orders, run):
+    """SQS-40: whoever lists the tasks sees what has been moved by then, though nothing else happened meanwhile."""
+    letters = client.create_queue(QueueName="letters")["QueueUrl"]
+    policy = json.dumps({"deadLetterTargetArn": ARN + "letters", "maxReceiveCount": 1})
+    client.set_queue_attributes(QueueUrl=orders, Attributes={"RedrivePolicy": policy})
+    for _ in range(2):
+        client.send_message(QueueUrl=letters, MessageBody="x")
+    client.start_message_move_task(
+        SourceArn=ARN + "letters", DestinationArn=ARN + "orders", MaxNumberOfMessagesPerSecond=1
+    )
+    seen = []
+    for _ in range(3):
+        (task,) = client.list_message_move_tasks(SourceArn=ARN + "letters")["Results"]
+        seen.append((task["Status"], task["ApproximateNumberOfMessagesMoved"]))
+        run.clock.pass_(1_000)
+    assert seen == [("RUNNING", 0), ("RUNNING", 1), ("COMPLETED", 2)]
 
 
 def test_a_move_task_is_cancelled(client, orders, run):

@@ -46,7 +46,26 @@ def test_remove(desk):
     (fact,) = desk.engine.remove(queue, desk.now)
     assert (fact.event, fact.messages) == ("queue-removed", (sent.message_id,))
     assert "q" not in desk.engine.queues
+    desk.at(60)
     assert desk.counts(desk.create("q")) == (0, 0, 0)
+
+
+def test_a_deleted_name_rests_for_a_minute(desk):
+    """The name of a deleted queue cannot be used again before 60 seconds have passed (SQS-30)."""
+    desk.engine.remove(desk.create("q"), desk.now)
+    desk.at(59.999)
+    assert refusal(desk.create, "q") == (
+        "AWS.SimpleQueueService.QueueDeletedRecently",
+        "You must wait 60 seconds after deleting a queue before you can create another with the same name.",
+    )
+    desk.create("other")
+
+
+def test_how_long_a_name_rests_is_the_profiles(desk_with):
+    """The minute is the profile's deleted_name_wait (SQS-30)."""
+    desk = desk_with(deleted_name_wait=0)
+    desk.engine.remove(desk.create("q"), desk.now)
+    desk.create("q")
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "x" * 81, "é"])

@@ -218,6 +218,7 @@ def test_without_its_target_a_policy_does_nothing(desk):
     desk.send(queue, "a")
     desk.facts += desk.engine.remove(letters, desk.now)
     receive_and_drop(desk, queue, 4)
+    desk.at(60)
     desk.create("letters")
     assert desk.bodies(queue) == []
     assert len(desk.told("dead-lettered")) == 1
@@ -231,6 +232,19 @@ def test_policy_change_counts_for_the_next_receive(desk):
     desk.configure(queue, redrive_policy=RedrivePolicy(letters.arn, 3))
     assert desk.bodies(queue) == []
     assert desk.counts(letters) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["q", "q.fifo"])
+def test_a_queue_may_be_its_own_dead_letter_queue(desk, name):
+    """SQS does not refuse it: the letters come again, counted on (DLQ-2, DLQ-3)."""
+    queue = desk.create(name)
+    desk.configure(queue, redrive_policy=RedrivePolicy(queue.arn, 1))
+    desk.send(queue, "a", "b", **({"group": "g"} if queue.fifo else {}))
+    assert [desk.bodies(queue, visibility=0) for _ in range(4)] == [["a", "b"], [], ["a", "b"], []]
+    assert [message.receive_count for message in desk.stored(queue)] == [2, 2]
+    task = desk.start_move(queue)
+    desk.advance(1)
+    assert (task.status, task.moved, desk.counts(queue)) == ("COMPLETED", 2, (2, 0, 0))
 
 
 # --- who may ------------------------------------------------------------------------------------------------
@@ -247,7 +261,7 @@ def test_types_must_agree(desk):
     """A dead-letter queue is of its source's type (DLQ-5)."""
     letters = desk.create("letters")
     text = refusal(desk.create, "q.fifo", redrive_policy=RedrivePolicy(letters.arn, 3))
-    assert text.endswith("Reason: Dead-letter queue must be same type of queue as the source.")
+    assert text.endswith("Reason: Dead-letter queue must be same type of queue as the source..")
 
 
 @pytest.mark.parametrize("arn", ["arn:aws:sqs:eu-west-1:123456789012:x", "arn:aws:sqs:us-east-1:210987654321:x"])

@@ -89,6 +89,7 @@ class Administration:
         check_names(attributes, fifo=str(attributes.get("FifoQueue")).lower() == "true", creating=True)
         settings = settings_of(attributes)
         NOTES.check(attributes)
+        self._sqs.engine.check_dead_letter_queue(name, settings)
         NOTES.take(self._sqs.create(name, settings, tags=tags), attributes)
 
     def _check_same(self, queue: Queue, attributes: Mapping[str, Any]) -> None:
@@ -102,7 +103,7 @@ class Administration:
                 )
 
     def delete(self, parameters: Parameters, _: str) -> Answer:
-        """DeleteQueue, with what is in it. The name can be used again at once."""
+        """DeleteQueue, with what is in it. The name can be used again after a minute (SQS-30)."""
         self._sqs.remove(queue_of(self._sqs, parameters))
         return {}
 
@@ -152,6 +153,8 @@ class Administration:
             check_names(attributes, fifo=queue.fifo, creating=False)
             settings = settings_of(attributes, queue.settings)
             NOTES.check(attributes, queue)
+            if "RedrivePolicy" in attributes:
+                self._sqs.engine.check_dead_letter_queue(queue.name, settings)
             self._sqs.configure(queue, settings)
             NOTES.take(queue, attributes)
         return {}

@@ -13,7 +13,7 @@ from esm_emulator.messages import MessageAttribute, ReceivedMessage
 from esm_emulator.sqs import NewMessage
 from esm_emulator.sqs.message import NO_ATTRIBUTES, md5_of_attributes
 
-__all__ = ["SYSTEM_ATTRIBUTES", "TRACE_HEADER", "new_message", "received_message", "traced"]
+__all__ = ["SYSTEM_ATTRIBUTES", "TRACE_HEADER", "md5_of_system_attributes", "new_message", "received_message", "traced"]
 
 TRACE_HEADER: Final = "X-Amzn-Trace-Id"
 TRACE_ATTRIBUTE: Final = "AWSTraceHeader"
@@ -66,6 +66,11 @@ def _traced(message: dict[str, Any], attribute: dict[str, Any]) -> dict[str, Any
     if "MessageBody" not in message:
         return message
     return message | {"MessageSystemAttributes": attribute | (message.get("MessageSystemAttributes") or {})}
+
+
+def md5_of_system_attributes(trace_header: str) -> str | None:
+    """What a sender is told about its message system attributes, of which there is only this one."""
+    return md5_of_attributes({TRACE_ATTRIBUTE: MessageAttribute("String", string_value=trace_header)})
 
 
 def received_message(

@@ -11,7 +11,12 @@ from esm_emulator.journal import DeleteFailed
 from esm_emulator.queues.embedded import EmbeddedSqs
 from esm_emulator.queues.moto_backend.administration import queue_of
 from esm_emulator.queues.moto_backend.attributes import QUEUE_ATTRIBUTES
-from esm_emulator.queues.moto_backend.messages import SYSTEM_ATTRIBUTES, new_message, received_message
+from esm_emulator.queues.moto_backend.messages import (
+    SYSTEM_ATTRIBUTES,
+    md5_of_system_attributes,
+    new_message,
+    received_message,
+)
 from esm_emulator.queues.moto_backend.requests import (
     Answer,
     Operation,
@@ -70,10 +75,13 @@ class Traffic:
         return each(entries, lambda entry: self._send(queue, entry))
 
     def _send(self, queue: Queue, parameters: Parameters) -> Answer:
-        sent = self._sqs.send(queue, new_message(parameters))
+        message = new_message(parameters)
+        sent = self._sqs.send(queue, message)
         answer: Answer = {"MessageId": sent.message_id, "MD5OfMessageBody": sent.md5_of_body}
         if sent.md5_of_message_attributes:
             answer["MD5OfMessageAttributes"] = sent.md5_of_message_attributes
+        if message.trace_header:
+            answer["MD5OfMessageSystemAttributes"] = md5_of_system_attributes(message.trace_header)
         if sent.sequence_number:
             answer["SequenceNumber"] = sent.sequence_number
         return answer
