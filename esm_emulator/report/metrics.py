@@ -96,6 +96,7 @@ class Metrics:
         self._queues: dict[str, dict[str, float]] = {}
         self._functions: dict[str, dict[str, float]] = {}
         self._mappings: dict[str, dict[str, float]] = {}
+        self._averaged: dict[str, tuple[float, float]] = {}  # function -> ended, and ms, when averages were forgotten
         self._provisioned: set[str] = set()
         self._redrive: dict[str, dict[str, Any]] = {}
         self._filtered: set[str] = set()
@@ -125,11 +126,12 @@ class Metrics:
         self.depths.advance(now)
 
     def forget_maxima(self) -> None:
-        """Look for maxima anew from here on, as at the border of a period."""
+        """Look for maxima and averages anew from here on, as at the border of a period."""
         self.depths.forget_peaks()
         for id_, numbers in self._functions.items():
             numbers["ConcurrentExecutions"] = self.concurrent.get(id_, 0)
             numbers["DurationMaximum"] = 0
+            self._averaged[id_] = numbers["Ended"], numbers["Duration"]
         for id_, numbers in self._mappings.items():
             for name in ("pollers", "ProvisionedPollers"):
                 numbers[name] = self.running_pollers.get(id_, 0)
@@ -144,7 +146,10 @@ class Metrics:
     @property
     def functions(self) -> dict[str, dict[str, Any]]:
         """Every function's metrics by its logical id."""
-        return {id_: _tidy(_with_average(numbers)) for id_, numbers in self._functions.items()}
+        return {
+            id_: _tidy(_with_average(numbers, *self._averaged.get(id_, (0, 0))))
+            for id_, numbers in self._functions.items()
+        }
 
     @property
     def mappings(self) -> dict[str, dict[str, Any]]:
@@ -376,9 +381,9 @@ def _is_throttle(reason: str) -> bool:
     return reason == "TooManyRequestsException" or not reason.endswith("Exception")
 
 
-def _with_average(numbers: dict[str, float]) -> dict[str, float]:
-    ended = numbers["Ended"]
-    average = numbers["Duration"] / ended if ended else 0
+def _with_average(numbers: dict[str, float], ended_before: float, duration_before: float) -> dict[str, float]:
+    ended = numbers["Ended"] - ended_before
+    average = (numbers["Duration"] - duration_before) / ended if ended else 0
     return {name: average if name == "DurationAverage" else numbers[name] for name in FUNCTION_METRICS}
 
 

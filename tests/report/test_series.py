@@ -28,6 +28,29 @@ def test_a_maximum_is_the_largest_of_the_period():
     assert series.queues["Orders"]["ApproximateAgeOfOldestMessage"] == [59, 89]
 
 
+def test_an_average_is_that_of_the_period():
+    """CloudWatch's Average: a slow minute does not hang over the next one."""
+    history = History().invoked(0, 1, "a").ended(1_000, 1, "a", duration_ms=1_000)
+    history.invoked(61_000, 2, "b").ended(62_000, 2, "b", duration_ms=100).sent(130_000, "c")
+    assert Series.of(history).functions["Worker"]["DurationAverage"] == [1_000, 100, 0]
+
+
+def test_an_error_counts_when_its_invocation_began():
+    """MET-6: the timestamp of Errors is that of the start; what the mapping counts has that of the end (MET-1)."""
+    history = History().invoked(0, 1, "a").invoked(1_000, 2, "b").ended(59_999, 1, "a", outcome="error")
+    history.ended(60_000, 2, "b", outcome="timeout").judged(60_000, 2, kept=["b"]).invoked(61_000, 3, "c")
+    history.ended(62_000, 3, "c", outcome="error")
+    series = Series.of(history)
+    assert series.functions["Worker"]["Errors"] == [2, 1]
+    assert series.functions["Worker"]["Timeouts"] == [1, 0]
+    assert series.mappings["Trigger"]["FailedInvokeEventCount"] == [0, 1]
+
+
+def test_an_invocation_whose_start_is_not_told_counts_at_its_end():
+    history = History().ended(70_000, 1, "a", outcome="error")
+    assert Series.of(history).functions["Worker"]["Errors"] == [0, 1]
+
+
 def test_a_count_is_what_it_is_at_the_end_of_the_period():
     assert Series.of(busy()).queues["Orders"]["messages"] == [1, 1]
 
