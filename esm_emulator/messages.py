@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MessageAttribute", "ReceivedMessage", "decoded"]
+__all__ = ["MessageAttribute", "ReceivedMessage", "decoded", "size_in_bytes", "size_of_attributes"]
 
 
 def decoded(body: str) -> Any:
@@ -26,6 +26,25 @@ class MessageAttribute:
     data_type: str
     string_value: str | None = None
     binary_value: bytes | None = None
+
+
+def size_in_bytes(body: str, attributes: Mapping[str, MessageAttribute]) -> int:
+    """The bytes of a message that count: its body and its attributes, not the trace header (SQS-10)."""
+    return (len(body) if body.isascii() else len(_utf8(body))) + size_of_attributes(attributes)
+
+
+def size_of_attributes(attributes: Mapping[str, MessageAttribute]) -> int:
+    """The bytes of attributes that count: of each its name, its type and its value (SQS-10)."""
+    return sum(
+        len(_utf8(name))
+        + len(_utf8(attribute.data_type))
+        + len(attribute.binary_value or _utf8(attribute.string_value or ""))
+        for name, attribute in attributes.items()
+    )
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 @dataclass(slots=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from esm_emulator.messages import ReceivedMessage, decoded
+from esm_emulator.messages import MessageAttribute, ReceivedMessage, decoded, size_in_bytes
 
 
 def received(**attributes: str) -> ReceivedMessage:
@@ -45,3 +45,19 @@ def test_two_deliveries_of_one_message_are_two_things() -> None:
 def test_a_body_is_decoded_when_it_is_an_object_or_a_list(body: str, value: Any) -> None:
     """Anything else stays the text that was sent, also what no parser can take."""
     assert decoded(body) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "attributes", "size"),
+    [
+        ("hello", {}, 5),
+        ("grüße ✓ 🚚", {}, 16),
+        ("x", {"größe": MessageAttribute("String", "ü")}, 1 + 7 + 6 + 2),
+        ("x", {"n": MessageAttribute("Number.int", "12"), "b": MessageAttribute("Binary", None, b"\x00\xff\xff")}, 24),
+    ],
+)
+def test_a_messages_size_is_bytes_of_body_and_attributes(
+    body: str, attributes: dict[str, MessageAttribute], size: int
+) -> None:
+    """SQS-10: UTF-8 bytes of the body, and of each attribute's name, type and value."""
+    assert size_in_bytes(body, attributes) == size

@@ -36,7 +36,7 @@ from esm_emulator.mapping.lineage import depth, function_key, next_header
 from esm_emulator.mapping.record import event
 from esm_emulator.mapping.response import judge
 from esm_emulator.mapping.scaling import Allowance
-from esm_emulator.messages import ReceivedMessage
+from esm_emulator.messages import ReceivedMessage, size_in_bytes
 from esm_emulator.profiles import Profile
 from esm_emulator.queues import Delivery, Queue, Stop
 
@@ -175,7 +175,8 @@ class Poller:
         if delivery.messages:
             self.work.reports.received(self.name)
         if self.allowance is not None:
-            self.allowance.carried(self.work.clock.now(), sum(len(message.body) for message in delivery.messages))
+            size = sum(size_in_bytes(message.body, message.message_attributes) for message in delivery.messages)
+            self.allowance.carried(self.work.clock.now(), size)
         return delivery
 
     async def _its_turn(self, allowance: Allowance) -> bool:

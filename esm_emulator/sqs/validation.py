@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from esm_emulator.errors import SqsError
-from esm_emulator.messages import MessageAttribute
+from esm_emulator.messages import MessageAttribute, size_in_bytes, size_of_attributes
 from esm_emulator.sqs.message import NewMessage
 from esm_emulator.sqs.settings import QueueSettings
 
@@ -46,7 +46,7 @@ def check_message(message: NewMessage, settings: QueueSettings) -> tuple[bytes, 
     size = len(data)
     if message.attributes:
         _check_attributes(message)
-        size += _size_of_attributes(message)
+        size += size_of_attributes(message.attributes)
     if size > settings.maximum_message_size:
         raise _refused(
             f"One or more parameters are invalid. Reason: Message must be shorter than "
@@ -98,7 +98,7 @@ def check_attempt(attempt_id: str, fifo: bool) -> None:
 
 def size_of(message: NewMessage) -> int:
     """The bytes that count: the body and the message attributes, not the trace header (SQS-10)."""
-    return len(message.body.encode("utf-8", "surrogatepass")) + _size_of_attributes(message)
+    return size_in_bytes(message.body, message.attributes)
 
 
 def _encode(text: str) -> bytes | None:
@@ -194,15 +194,6 @@ def _check_attribute(name: str, attribute: MessageAttribute) -> None:
             raise _refused(f"Invalid characters found. Valid unicode characters are {_ALLOWED}")
         if kind[1] == "Number" and not _NUMBER.fullmatch(value):
             raise _refused(f"Can't cast the value of message (user) attribute '{name}' to a number.")
-
-
-def _size_of_attributes(message: NewMessage) -> int:
-    return sum(
-        len(name.encode("utf-8", "surrogatepass"))
-        + len(attribute.data_type.encode("utf-8", "surrogatepass"))
-        + len(attribute.binary_value or (attribute.string_value or "").encode("utf-8", "surrogatepass"))
-        for name, attribute in message.attributes.items()
-    )
 
 
 def _wrong(value: object, parameter: str, reason: str) -> SqsError:
