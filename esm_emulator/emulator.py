@@ -86,6 +86,7 @@ class Emulator(ABC):
         self._folder = folder
         self._embedded_aws = embedded_aws
         self._deployed: Emulation | None = None
+        self._closed = False
         self.looked_at: set[str] = set()
         if resources is not None:
             self.deploy(resources, handlers=handlers, parameters=parameters)
@@ -98,6 +99,7 @@ class Emulator(ABC):
         parameters: Mapping[str, Any] | None = None,
     ) -> Self:
         """Create the resources and begin to poll. Once for each emulator."""
+        self._must_be_open()
         if self._deployed is not None:
             raise UsageError("this emulator has its resources already; deploy them together, or make another one")
         given = handlers_of(handlers)
@@ -119,13 +121,22 @@ class Emulator(ABC):
     def _start(self, plan: Plan) -> None:
         """Build the emulation and begin to run it."""
 
-    @abstractmethod
     def _do(self, action: Callable[[], Any]) -> Any:
         """Do something synchronous where the run's loop may be touched."""
+        self._must_be_open()
+        return self._act(action)
 
     def _steer(self, action: Callable[[], None]) -> None:
         """Do something that starts or ends pollers, which belong to the run's loop."""
         self._do(action)
+
+    @abstractmethod
+    def _act(self, action: Callable[[], Any]) -> Any:
+        """Do it there."""
+
+    def _must_be_open(self) -> None:
+        if self._closed:
+            raise UsageError("this emulator is closed: it can be looked at, but nothing happens in it any more")
 
     @abstractmethod
     def close(self) -> None:
@@ -290,7 +301,6 @@ class VirtualEmulator(Emulator):
     ) -> None:
         self._session = Session(VirtualClock(), watchdog_s=watchdog_s)
         self._closing, self._ended = asyncio.Event(), asyncio.Event()
-        self._closed = False
         try:
             super().__init__(resources, **options)
         except BaseException:
@@ -299,6 +309,7 @@ class VirtualEmulator(Emulator):
 
     def advance(self, duration: str | float) -> None:
         """Let exactly so much time pass (``"30s"``, ``"1m30s"``, or seconds), and all happen that is due by then."""
+        self._must_be_open()
         self._session.advance(ms_of(duration, "advance"))
 
     def run_until_idle(self, limit: str | float = FOREVER) -> None:
@@ -311,6 +322,7 @@ class VirtualEmulator(Emulator):
 
     def run_until(self, condition: Callable[[], bool], limit: str | float = FOREVER) -> bool:
         """Skip from instant to instant until ``condition`` holds, for ``limit`` at most; whether it holds."""
+        self._must_be_open()
         return self._session.run_until(condition_of(condition), limit_ms=ms_of(limit, "limit"))
 
     async def aadvance(self, duration: str | float) -> None:
@@ -329,6 +341,7 @@ class VirtualEmulator(Emulator):
         """Stop polling, let running invocations end, and let go of everything. Further calls do nothing."""
         if self._closed:
             return
+        self._session.check()  # before anything is ended
         self._closed = True
         try:
             if self._deployed is not None:
@@ -352,10 +365,11 @@ class VirtualEmulator(Emulator):
         self._session.run(started.wait)
         self._deployed = emulation
 
-    def _do(self, action: Callable[[], Any]) -> Any:
+    def _act(self, action: Callable[[], Any]) -> Any:
         return action()
 
     def _steer(self, action: Callable[[], None]) -> None:
+        self._must_be_open()
         if self._session.loop.is_running():  # asked for by a handler, or by a condition
             action()
         else:
@@ -368,7 +382,6 @@ class RealEmulator(Emulator):
     def __init__(self, resources: Source | None = None, **options: Any) -> None:
         self._portal_manager = start_blocking_portal("asyncio")
         self._portal = self._portal_manager.__enter__()
-        self._closed = False
         self._running: Future[None] | None = None
         try:
             super().__init__(resources, **options)
@@ -386,6 +399,7 @@ class RealEmulator(Emulator):
 
     def run_until(self, condition: Callable[[], bool], limit: str | float = "60s") -> bool:
         """Wait until ``condition`` holds, for ``limit`` at most; whether it holds. It is asked on the run's thread."""
+        self._must_be_open()
         return self._portal.call(self._until, condition_of(condition), ms_of(limit, "limit"))
 
     async def arun_until_idle(self, limit: str | float = "60s") -> None:
@@ -431,7 +445,7 @@ class RealEmulator(Emulator):
     def _thread(self) -> int:
         return self._portal.call(threading.get_ident)
 
-    def _do(self, action: Callable[[], Any]) -> Any:
+    def _act(self, action: Callable[[], Any]) -> Any:
         return action() if threading.get_ident() == self._thread else self._portal.call(action)
 
 

@@ -154,6 +154,42 @@ def test_nothing_can_be_done_before_there_are_resources() -> None:
     esm.close()
 
 
+@pytest.mark.parametrize("kind", [VirtualEmulator, RealEmulator])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda esm: esm.send("Orders", "a"),
+        lambda esm: esm.purge("Orders"),
+        lambda esm: esm.set("Orders.DelaySeconds", 1),
+        lambda esm: esm.disable("Trigger"),
+        lambda esm: esm.run_until(lambda: True),
+        lambda esm: esm.run_until_idle(),
+        lambda esm: esm.deploy({}),
+    ],
+)
+def test_a_closed_emulator_is_only_looked_at(kind: Any, act: Any) -> None:
+    """What it has seen is still there; what would happen in it no more says so."""
+    with kind(resources(Enabled=False), handlers={"Worker": works}) as esm:
+        esm.send("Orders", "a", label="a")
+    with pytest.raises(UsageError, match="this emulator is closed"):
+        act(esm)
+    assert esm.message("a").outcome == "waiting"
+    assert esm.story("a")
+    assert esm.queue("Orders").bodies == ["a"]
+
+
+@pytest.mark.parametrize("move", ["close", "run_until_idle"])
+def test_a_handler_cannot_move_the_time_in_which_it_runs(move: str) -> None:
+    """Nor end it; whoever made the emulator goes on as if nobody had tried."""
+    with VirtualEmulator(resources(), handlers={"Worker": lambda *_: getattr(esm, move)()}) as esm:
+        esm.send("Orders", "a")
+        esm.run_until_idle()
+        assert {(failure.error_type, failure.message.split(":")[0]) for failure in esm.failures} == {
+            ("UsageError", "Virtual time is moving already")
+        }
+        assert len(esm.queue("OrdersDlq")) == 1
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_the_async_twins_do_the_same() -> None:

@@ -141,7 +141,7 @@ class Session:
         self, program: Callable[[Unpack[Args]], Awaitable[Any]], *args: *Args, name: str | None = None
     ) -> asyncio.Task[Any]:
         """Have ``program`` run in the background from the next step on."""
-        self._check()
+        self.check()
         task = self._task(program, args, name)
         task.add_done_callback(self._background_ended)
         return task
@@ -151,7 +151,7 @@ class Session:
 
         Raises :class:`~esm_emulator.errors.Deadlock` when nothing is scheduled that could end it.
         """
-        self._check()
+        self.check()
         task = self._task(function, args, None)
         task.add_done_callback(lambda _: self._loop.stop())
         try:
@@ -175,7 +175,7 @@ class Session:
         """Let exactly ``ms`` virtual milliseconds pass, and everything happen that is due by then."""
         if ms < 0:
             raise UsageError(f"Time goes forward only: {ms} ms.")
-        self._check()
+        self.check()
         self._step(limit_us=self.clock.now_us + ms * 1_000)
 
     def settle(self) -> None:
@@ -188,13 +188,13 @@ class Session:
         It is asked whenever nothing more happens at an instant. Gives up when nothing is scheduled any more, or after
         ``limit_ms`` virtual milliseconds.
         """
-        self._check()
+        self.check()
         self._step(until=condition, limit_us=self._limit(limit_ms), may_end=True)
         return condition()
 
     def run_idle(self, *, limit_ms: int | None = None) -> None:
         """Skip from instant to instant until nothing is scheduled any more, or ``limit_ms`` have passed."""
-        self._check()
+        self.check()
         self._step(limit_us=self._limit(limit_ms), may_end=True)
 
     def close(self) -> None:
@@ -204,7 +204,7 @@ class Session:
         """
         if self._loop.is_closed():
             return
-        self._check()
+        self.check()
         with aside():
             try:
                 errors = self._cancel_all()
@@ -241,13 +241,19 @@ class Session:
     def _limit(self, ms: int | None) -> int | None:
         return None if ms is None else self.clock.now_us + ms * 1_000
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raise ``UsageError`` when no step can be made: not here, not now or not any more."""
         if self._loop.is_closed():
             raise UsageError("This session is closed.")
         if self._thread != threading.get_ident():
-            raise UsageError("A session is stepped from the thread that made it: its handlers cannot change threads.")
+            raise UsageError(
+                "Virtual time is moved from the thread that made its session or emulator: its handlers cannot change "
+                "threads."
+            )
         if self._loop.is_running():
-            raise UsageError("A step is being made; from inside of it, no other step can be made.")
+            raise UsageError(
+                "Virtual time is moving already: what it calls, a handler or a condition, can neither move nor end it."
+            )
 
     def _step(
         self,
