@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from esm_emulator.errors import InvalidFilterPattern
+from esm_emulator.errors import InvalidFilterPattern, UsageError
 from esm_emulator.mapping.filter import Match, NoMatch, RecordFilter
 from esm_emulator.messages import MessageAttribute, ReceivedMessage
 from esm_emulator.profiles import PROFILES
@@ -67,8 +67,16 @@ def test_a_list_of_objects_counts_as_json():
     assert delivers([JSON_PATTERN], '[{"status": "old"}, {"status": "new"}]')
 
 
+def test_what_sqs_did_not_return_is_not_there():
+    """FILT-12: a message without attributes has no MD5 of them."""
+    assert delivers([{"md5OfMessageAttributes": [{"exists": False}]}], "hello")
+    assert not delivers([{"md5OfMessageAttributes": [None]}], "hello")
+
+
 def test_a_profile_may_count_any_json():
-    """FILT-14's switch."""
+    """FILT-14's switch, which has two positions."""
+    with pytest.raises(UsageError, match="did you mean 'objects'"):
+        PROFILE.with_(filter_json_bodies="object")
     profile = PROFILE.with_(filter_json_bodies="any")
     assert not delivers([{"body": ["123"]}], "123", profile)
     assert delivers([{"body": ["123 x"]}], "123 x", profile)

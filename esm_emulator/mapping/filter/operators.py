@@ -26,6 +26,13 @@ from esm_emulator.mapping.filter.values import (
 __all__ = ["Conditions", "Digits", "Keys"]
 
 LARGEST = 1.7976931348623157e308  # an interval with one end reaches to the last number there is
+_SECOND_KEY = dict.fromkeys(("numeric", "anything-but"), "Too many elements in numeric expression")
+_NO_STRING = {
+    "equals-ignore-case": "Inside anything-but/equals-ignore-case list, number|start|null|boolean is not supported.",
+    "prefix": "prefix/suffix match pattern must be a string",
+    "suffix": "prefix/suffix match pattern must be a string",
+    "wildcard": "wildcard match pattern must be a string",
+}  # of anything-but
 
 
 class Keys(list[tuple[str, Any]]):
@@ -80,7 +87,7 @@ class Conditions:
             _refuse(f"Unrecognized match type {name}")
         condition = self._operators[name](value, shown)
         if len(item) > 1:
-            _refuse("Only one key allowed in match expression")
+            _refuse(_SECOND_KEY.get(name, "Only one key allowed in match expression"))
         return condition
 
     def _string(self, name: str, value: Any) -> str:
@@ -168,11 +175,13 @@ class Conditions:
         self.unlisted[f"anything-but with {operator}"] = None
         if not isinstance(operand, list | str) or isinstance(operand, Keys):
             _refuse("Value of anything-but must be an array or single string/number value.")
-        items = [self._string(operator, item) for item in (operand if isinstance(operand, list) else [operand])]
+        items = operand if isinstance(operand, list) else [operand]
+        if not all(isinstance(item, str) and not isinstance(item, Digits) for item in items):
+            _refuse(_NO_STRING[operator])
         if not items or (operator in ("prefix", "suffix") and "" in items):
             _refuse("Null prefix/suffix not allowed" if items else "Empty arrays are not allowed")
         if len(value) > 1:
-            _refuse("Only one key allowed in match expression")
+            _refuse(_SECOND_KEY["anything-but"])
         return AnythingButText(shown, tuple(kinds[operator](item) for item in items))
 
     # --- numeric ----------------------------------------------------------------------------------------------
@@ -196,8 +205,10 @@ class Conditions:
         return self._interval(shown, first, operator == ">", LARGEST, False)
 
     def _between(self, operator: str, bottom: float, value: list[Any], shown: str) -> Condition:
-        if value[2] not in ("<", "<=") or isinstance(value[2], Digits):
-            _refuse(f"Bad numeric range operator: {_shown(value[2])}")
+        if not isinstance(value[2], str) or isinstance(value[2], Digits):
+            _refuse(f"Bad value in numeric range: {_shown(value[2])}")
+        if value[2] not in ("<", "<="):
+            _refuse(f"Bad numeric range operator: {value[2]}")
         top = self._operand(value, 3)
         if len(value) > 4:
             _refuse("Too many terms in numeric range expression")
@@ -210,7 +221,8 @@ class Conditions:
 
     def _operand(self, value: list[Any], index: int) -> float:
         if len(value) <= index or not isinstance(value[index], Digits):
-            _refuse(f"Value of {value[index - 1]} must be numeric")
+            operator = "equals" if value[index - 1] == "=" else value[index - 1]
+            _refuse(f"Value of {operator} must be numeric")
         return self._comparable(value[index])
 
     def _comparable(self, digits: Digits) -> float:

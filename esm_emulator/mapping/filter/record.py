@@ -195,12 +195,13 @@ def _counts_as_json(body: Any) -> bool:
 
 
 def _record(message: ReceivedMessage) -> dict[str, Any]:
+    md5 = message.md5_of_message_attributes
     return {
         "messageId": message.message_id,
         "receiptHandle": message.receipt_handle,
         _BODY: message.body,
         "md5OfBody": message.md5_of_body,
-        "md5OfMessageAttributes": message.md5_of_message_attributes,
+        **({} if md5 is None else {"md5OfMessageAttributes": md5}),
         "attributes": dict(message.attributes),
         "messageAttributes": {name: _attribute(item) for name, item in message.message_attributes.items()},
     }

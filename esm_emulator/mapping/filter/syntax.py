@@ -68,7 +68,6 @@ class _Reader:
     def fields(self, alternatives: list[Alternative], path: tuple[str, ...], value: Keys, *, below_or: bool) -> None:
         """Add the fields of an object to every alternative."""
         if not value:
-            self._path = ".".join(path)
             self._refuse("Empty objects are not allowed")
         for key, below in value:
             self._path = ".".join((*path, key))
@@ -104,6 +103,7 @@ class _Reader:
         before = alternatives[:] or [{}]
         alternatives.clear()
         for branch in value:
+            self._path = place
             if not isinstance(branch, Keys):
                 self._refuse(f"Only JSON object is allowed in array of {OR} relationship.")
             copies = [dict(alternative) for alternative in before]
