@@ -8,7 +8,7 @@ from pathlib import Path
 
 from esm_emulator.errors import UsageError
 
-__all__ = ["make_folder", "write"]
+__all__ = ["make_folder", "make_writable", "write"]
 
 
 def write(path: Path, text: str) -> None:
@@ -23,9 +23,19 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
+def make_writable(path: Path) -> None:
+    """Make the folder of a file that is written much later, and see whether it can be. Raises ``UsageError`` now."""
+    make_folder(path.parent)
+    with _told(path):
+        new = not path.exists()
+        path.open("a").close()
+        if new:
+            path.unlink()
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror or error}") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}; name another place") from None

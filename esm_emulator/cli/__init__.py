@@ -16,7 +16,8 @@ import click
 
 from esm_emulator import __version__
 from esm_emulator.cli.errors import READER_GONE, ended, leave_the_pipe
-from esm_emulator.cli.settings import Settings, shared_options
+from esm_emulator.cli.settings import Settings, name_variables, shared_options
+from esm_emulator.cli.streams import prepare
 
 __all__ = ["COMMANDS", "main"]
 
@@ -48,6 +49,7 @@ class _Shell(click.Group):
         command: click.Command = import_module(COMMANDS[cmd_name][0]).command
         taken = {name for parameter in command.params for name in parameter.opts}
         command.params += [option for option in shared_options(of_a_command=True) if taken.isdisjoint(option.opts)]
+        name_variables(cmd_name, command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -96,6 +98,7 @@ class _Shell(click.Group):
 
         if not standalone_mode:
             return play()
+        prepare()
         sys.exit(ended(play, settings, arguments))
 
 
@@ -111,4 +114,8 @@ def main() -> None:
 
     The options below work before and after a command's name. Every option reads an environment variable too:
     --log-format is ESM_LOG_FORMAT, --port of run is ESM_RUN_PORT.
+
+    \b
+    Example:
+      esm init demo && cd demo && esm replay . && esm run esm.yaml
     """

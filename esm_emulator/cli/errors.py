@@ -2,7 +2,7 @@
 
 A traceback is shown with ``--debug`` only. The exit codes are those of :mod:`esm_emulator.errors`, and
 
-    2    bad usage, as click finds it
+    2    bad usage, as click finds it; or there was no room for what was to be written
     70   an exception that nobody foresaw: a fault of ours
     130  interrupted
     141  whoever read the output went away (``esm … | head``)
@@ -10,6 +10,7 @@ A traceback is shown with ``--debug`` only. The exit codes are those of :mod:`es
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import sys
@@ -19,12 +20,13 @@ from collections.abc import Callable, Sequence
 import click
 
 from esm_emulator.cli.settings import Settings
-from esm_emulator.errors import ConfigError, EsmError, RefusedByAws
+from esm_emulator.errors import ConfigError, EsmError, RefusedByAws, UsageError
 
 __all__ = ["READER_GONE", "ended", "leave_the_pipe"]
 
 INTERRUPTED = 130
 READER_GONE = 141
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 def ended(play: Callable[[], object], settings: Settings, arguments: Sequence[str]) -> int:
@@ -41,6 +43,8 @@ def ended(play: Callable[[], object], settings: Settings, arguments: Sequence[st
         return error.exit_code
     except EsmError as error:
         return _tell(error, settings)
+    except OSError as error:
+        return _no_room(error) if error.errno in _NO_ROOM else _own_up(error, settings, arguments)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, it is told
         return _own_up(error, settings, arguments)
     return result if isinstance(result, int) else 0
@@ -53,6 +57,13 @@ def _tell(error: EsmError, settings: Settings) -> int:
         return _blame_ourselves(str(error), settings, [])
     click.echo(_text(error), err=True)
     return error.exit_code
+
+
+def _no_room(error: OSError) -> int:
+    """Something could not be written to the end, most likely the results; what was not written is let go."""
+    leave_the_pipe()
+    click.echo(f"Error: not everything could be written: {error.strerror}; make room, or write elsewhere", err=True)
+    return UsageError.exit_code
 
 
 def _text(error: EsmError) -> str:
@@ -81,7 +92,7 @@ def _blame_ourselves(what: str, settings: Settings, arguments: Sequence[str]) ->
 
 
 def leave_the_pipe() -> None:
-    """Let go of standard output, whose reader went away.
+    """Let go of standard output, which takes nothing any more.
 
     The interpreter flushes it as it ends; without this it would complain about the pipe once more.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import md5
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from esm_emulator.cli.settings import LINES
+from esm_emulator.cli.streams import read_stdin
 from esm_emulator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ _SHOWN = 60  # characters of a body
 
 
 @click.command("filter")
-@click.option("--pattern", "patterns", multiple=True, metavar="JSON", help="A pattern; several are ORed (FILT-1).")
+@click.option(
+    "--pattern", "patterns", type=LINES, multiple=True, metavar="JSON", help="A pattern; several are ORed (FILT-1)."
+)
 @click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -165,13 +168,13 @@ def _messages_of(name: str) -> Iterator[_Sent]:
 
 def _text_of(name: str) -> str:
     try:
-        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+        return read_stdin() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(
             f"{name} cannot be read: {error.strerror}; MESSAGES are files, or - for standard input"
         ) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{name} is not UTF-8 text") from None
+        raise UsageError(f"{name} is not UTF-8 text; save it as UTF-8") from None
 
 
 def _items(text: str) -> list[Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from esm_emulator.cli.settings import Settings, pass_settings
+from esm_emulator.cli.settings import LINES, Settings, pass_settings
+from esm_emulator.cli.streams import read_stdin
 from esm_emulator.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ def _variables(_context: click.Context, _parameter: click.Parameter, values: tup
 @click.option("--function-timeout", type=int, metavar="S", help="Seconds an invocation may take.")
 @click.option("--memory", type=int, metavar="MB", help="The function's memory.")
 @click.option(
-    "--env", multiple=True, callback=_variables, metavar="K=V", help="A variable of the function; repeatable."
+    "--env",
+    type=LINES,
+    multiple=True,
+    callback=_variables,
+    metavar="K=V",
+    help="A variable of the function; repeatable.",
 )
 @click.option("--reserved-concurrency", type=int, metavar="N", help="Most invocations of the function at once.")
 @click.option(
@@ -56,7 +61,9 @@ def _variables(_context: click.Context, _parameter: click.Parameter, values: tup
 @click.option("--batch-size", type=int, metavar="N", help="Most messages of a batch.")
 @click.option("--window", type=int, metavar="S", help="Seconds for which a batch is gathered.")
 @click.option("--report-batch-item-failures", is_flag=True, help="Let the handler say which messages failed.")
-@click.option("--filter", "filters", multiple=True, metavar="JSON", help="A filter pattern; several are ORed.")
+@click.option(
+    "--filter", "filters", type=LINES, multiple=True, metavar="JSON", help="A filter pattern; several are ORed."
+)
 @click.option("--maximum-concurrency", type=int, metavar="N", help="Most invocations by this mapping at once.")
 @click.option("--profile", default="aws-2026", show_default=True, metavar="NAME", help="Whose numbers to go by.")
 @click.option("--send", metavar="FILE|-", help="Send the JSON lines of a file, or of standard input, at the start.")
@@ -116,6 +123,7 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
     from esm_emulator.service.reload import need_watchfiles  # noqa: PLC0415
     from esm_emulator.service.service import Wanted  # noqa: PLC0415
     from esm_emulator.templates import load  # noqa: PLC0415
+    from esm_emulator.written import make_writable  # noqa: PLC0415
 
     if given["redact"] and not given["trace"]:
         raise UsageError("--redact leaves bodies out of the trace; give --trace FILE too")
@@ -129,6 +137,8 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
         raise UsageError("--send sends to the embedded queue; to the one at --queue-url send with aws sqs send-message")
     if given["reload"]:
         need_watchfiles()
+    if given["trace"]:
+        make_writable(given["trace"])
     chosen = profile(given["profile"])
     loaded = None if config is None else load(config, rules=creation_rules(chosen))
     wanted = Wanted(
@@ -168,4 +178,9 @@ def _messages(name: str | None) -> list[NewMessage]:
 
     if name is None:
         return []
-    return messages_of_text(sys.stdin.read(), "standard input") if name == "-" else messages_of_file(Path(name))
+    if name != "-":
+        return messages_of_file(Path(name))
+    try:
+        return messages_of_text(read_stdin(), "standard input")
+    except UnicodeDecodeError:
+        raise UsageError("--send -: standard input is not UTF-8 text; send it as UTF-8") from None

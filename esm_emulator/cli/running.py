@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TextIO
 
 import anyio
@@ -18,7 +19,7 @@ from esm_emulator.cli import summary
 from esm_emulator.cli.logging import JournalLogger, logger
 from esm_emulator.cli.settings import Settings
 from esm_emulator.diagnosis import diagnose
-from esm_emulator.journal import EnvironmentStarted, Fact, Journal, LogLine
+from esm_emulator.journal import EnvironmentStarted, Fact, Journal, LogLine, QueueTrouble
 from esm_emulator.report.messages import Messages
 from esm_emulator.service.outside import Outside
 from esm_emulator.service.service import Ended, Place, Service, Told, Wanted
@@ -28,6 +29,7 @@ __all__ = ["Showing", "run"]
 
 INTERRUPTED = 130
 BODIES = 5  # shown of each queue
+ERROR = 200  # characters of a server's own text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +66,7 @@ def run(settings: Settings, wanted: Wanted, showing: Showing) -> int:
     if showing.trace is not None:
         _write_trace(service, showing.trace, redact=showing.redact)
     if ended.at_once:
-        teller.stopped_at_once()
+        teller.stopped_at_once(elsewhere=bool(service.outside))
         return INTERRUPTED
     end = _summary(service, ended, showing, log)
     if showing.as_object:
@@ -187,8 +189,19 @@ class _Teller(Told):
     def _hear(self, fact: Fact) -> None:
         if self._held is not None and isinstance(fact, LogLine | EnvironmentStarted):
             self._held.append(fact)
+        elif self._held is not None and isinstance(fact, QueueTrouble) and self._settings.log_format != "json":
+            self._tell_of_waiting(fact)
         else:
             self._relay.append(fact)
+
+    def _tell_of_waiting(self, trouble: QueueTrouble) -> None:
+        """That a queue's server does not answer before there is anything to run, and what to do."""
+        if trouble.over:
+            self._say("queue-trouble", f"The server of {trouble.queue} answers now.")
+        else:
+            error = shorten(trouble.error, ERROR, placeholder=" …")
+            again = "Trying again until it answers; Ctrl-C gives up."
+            self._say("queue-trouble", f"The queue {trouble.queue} cannot be read: {error}", again)
 
     def listening(self, place: Place) -> None:
         """Where the embedded AWS is, and how to send to it."""
@@ -219,11 +232,15 @@ class _Teller(Told):
         """That a second Ctrl-C would not wait."""
         self._say("draining", "Draining: running invocations finish. Ctrl-C again stops at once.")
 
-    def stopped_at_once(self) -> None:
-        """What that means for what was in hand."""
-        if self._held is None:
-            text = "Stopped at once: messages in hand come back to a queue elsewhere when their visibility ends."
-            self._say("stopped-at-once", text)
+    def stopped_at_once(self, *, elsewhere: bool) -> None:
+        """What that means for the messages, of which some may be in a queue elsewhere."""
+        if self._held is not None:
+            return  # nothing was received yet
+        if elsewhere:
+            fate = "messages in hand come back to their queue when their visibility ends."
+        else:
+            fate = "the embedded queues are gone, with the messages in them."
+        self._say("stopped-at-once", f"Stopped at once: {fate}")
 
     def reloaded(self, function: str, error: str | None) -> None:
         """Whether changed code could be loaded."""
@@ -234,11 +251,13 @@ class _Teller(Told):
             self._say("not-loaded", text, function=function, error=error)
 
     def _say(self, event: str, *lines: str, **values: Any) -> None:
-        if self._settings.log_format == "json":
-            logger(self._settings).info(event, **values)
-            return
-        for line in lines:
-            click.echo(line, file=self.stream)
+        """As the log does: where nobody reads any more, the run goes on without."""
+        with suppress(OSError, ValueError):
+            if self._settings.log_format == "json":
+                logger(self._settings).info(event, **values)
+                return
+            for line in lines:
+                click.echo(line, file=self.stream)
 
 
 def _plain(text: Any, **_: Any) -> str:

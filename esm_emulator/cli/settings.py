@@ -13,7 +13,7 @@ from typing import Any, TextIO
 
 import click
 
-__all__ = ["Settings", "pass_settings", "shared_options"]
+__all__ = ["LINES", "Settings", "name_variables", "pass_settings", "shared_options"]
 
 
 @dataclass(slots=True)
@@ -32,6 +32,24 @@ class Settings:
 pass_settings = click.make_pass_decorator(Settings, ensure=True)
 
 _Decide = Callable[[Settings, Any], None]
+
+
+class _Lines(type(click.STRING)):  # type: ignore[misc] # click hides the class of its STRING
+    """A text, of which an environment variable holds one a line: JSON and sentences have spaces in them."""
+
+    envvar_list_splitter = "\n"
+
+
+LINES = _Lines()
+"""The type of a repeatable option whose values may have spaces."""
+
+
+def name_variables(of: str, command: click.Command) -> None:
+    """Have each option of a command read the variable that is called as the option is: ``--json`` ``ESM_RUN_JSON``."""
+    for option in command.params:
+        if isinstance(option, click.Option) and option.allow_from_autoenv and not option.envvar:
+            longest = max(option.opts, key=len).lstrip("-")
+            option.envvar = f"ESM_{of}_{longest}".replace("-", "_").upper()
 
 
 def _choose_format(settings: Settings, value: str | None) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from esm_emulator.cli.journals import read_journal
 from esm_emulator.errors import UsageError
 
 if TYPE_CHECKING:
-    from esm_emulator.journal import Fact
     from esm_emulator.report.messages import MessageFacts, Messages
 
 __all__ = ["command"]
@@ -20,7 +20,7 @@ _SHOWN = 60  # characters of a body in a hint
 
 
 @click.command("story")
-@click.argument("journal", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@click.argument("journal", type=click.Path(path_type=Path, allow_dash=True))
 @click.argument("message")
 def command(journal: Path, message: str) -> None:
     """Tell one message's life: its receives, invocations, deletes and moves, with their times.
@@ -35,23 +35,13 @@ def command(journal: Path, message: str) -> None:
     from esm_emulator.report.messages import Messages  # noqa: PLC0415 - not for esm --help
     from esm_emulator.report.story import stories  # noqa: PLC0415
 
-    facts = _read(journal)
+    facts = read_journal(journal)
     messages = Messages.of(facts)
     found = _matching(messages, message)
     if not found:
         raise UsageError(f"no message of {journal} is called {message!r}{_hint(messages, message)}")
     told = stories(facts, found)
     click.echo("\n\n".join("\n".join(told[each.id]) for each in found))
-
-
-def _read(path: Path) -> list[Fact]:
-    from esm_emulator.journal import read_lines  # noqa: PLC0415
-
-    try:
-        with click.open_file(str(path), encoding="utf-8") as lines:
-            return list(read_lines(lines))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is no journal: {error}") from None
 
 
 def _matching(messages: Messages, asked: str) -> list[MessageFacts]:

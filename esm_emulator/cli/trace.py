@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from esm_emulator.cli.journals import read_journal
 from esm_emulator.errors import UsageError
+from esm_emulator.written import write
 
 if TYPE_CHECKING:
     from esm_emulator.journal import Fact
@@ -50,7 +51,7 @@ def command(journal: Path, output: Path | None, opened: bool, redact: bool, form
     """
     if opened and form != "html":
         raise UsageError(f"--open shows a page; --format {form} makes none")
-    facts = _facts(journal)
+    facts = read_journal(journal)
     text = _rendered(facts, form, redact=redact)
     target = _default(journal, form) if output is None else output
     if target is None or str(target) == "-":
@@ -58,10 +59,7 @@ def command(journal: Path, output: Path | None, opened: bool, redact: bool, form
             raise UsageError("--open needs a file: name it with -o")
         click.echo(text, nl=False)
         return
-    try:
-        target.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{target} cannot be written: {error.strerror or error}") from None
+    write(target, text)
     click.echo(f"Wrote {target}")
     if opened:
         click.launch(target.resolve().as_uri())
@@ -71,28 +69,6 @@ def _default(journal: Path, form: str) -> Path | None:
     if str(journal) == "-" or form == "mermaid":
         return None
     return journal.with_suffix(_ENDINGS[form])
-
-
-def _facts(journal: Path) -> list[Fact]:
-    from esm_emulator.journal import read_lines  # noqa: PLC0415 - not for esm --help
-
-    try:
-        text = sys.stdin.read() if str(journal) == "-" else journal.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UsageError(f"there is no journal {journal}") from None
-    except IsADirectoryError:
-        raise UsageError(f"{journal} is a folder; name one of the journals in it") from None
-    except OSError as error:
-        raise UsageError(f"{journal} cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{journal} is not a journal: it is not UTF-8 text") from None
-    try:
-        facts = list(read_lines(text.split("\n")))
-    except ValueError as error:
-        raise UsageError(f"{journal} is not a journal: {error}") from None
-    if not facts:
-        raise UsageError(f"{journal} is empty: there is no fact in it")
-    return facts
 
 
 def _rendered(facts: list[Fact], form: str, *, redact: bool) -> str:

@@ -114,8 +114,8 @@ class EndpointQueue:
 
         ``id`` is its logical id, its name by default. Requests go to ``endpoint_url``, or to the URL's own host, in
         ``region``, the URL's, the configured one or us-east-1. Waits for a server that does not answer, telling so, for
-        as long as it takes; cancel it to give up. Raises ``UsageError`` for what is no queue URL, ``RemoteRefused`` for
-        a queue off this machine without leave, ``QueueNotFound``.
+        as long as it takes; cancel it to give up. Raises ``UsageError`` for what is no queue URL, for a queue that may
+        not be read or without credentials, ``RemoteRefused`` for one off this machine without leave, ``QueueNotFound``.
         """
         location = await anyio.to_thread.run_sync(locate, url, endpoint_url)
         allow(location, allow_aws=allow_aws, allow_hosts=allow_hosts)
@@ -351,6 +351,11 @@ async def _first_attributes(client: SqsClient, clock: Clock, trouble: Trouble) -
             raise UsageError(
                 f"{client.location.endpoint} does not let the queue {client.location.name!r} be read: {answer}. "
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in (aws sso login)."
+            )
+        if not answer.passing:
+            raise UsageError(
+                f"{client.location.endpoint} refuses to tell of the queue {client.location.name!r}: {answer}. "
+                "See that the URL is that of an SQS queue, and that you may call sqs:GetQueueAttributes on it."
             )
         attempt += 1
         trouble.failed(operation, str(answer), clock.now())

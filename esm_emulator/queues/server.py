@@ -8,6 +8,7 @@ end.
 from __future__ import annotations
 
 import io
+import os
 import re
 import selectors
 import socket
@@ -69,7 +70,10 @@ def _listening(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port), backlog=128)
     except OSError as error:
-        raise UsageError(f"port {port} of 127.0.0.1 cannot be used ({error}); give another, or 0 for any") from error
+        why = os.strerror(error.errno) if error.errno else error
+        raise UsageError(
+            f"port {port} of 127.0.0.1 cannot be used: {why}; give another, or 0 for any free one"
+        ) from None
 
 
 def _accept(server: _HttpServer, stop: socket.socket) -> None:

@@ -62,7 +62,7 @@ def _block(
     for name in Resource.model_fields:
         schema["properties"].pop(name)
     schema["required"] = [name for name in schema.get("required", []) if name in schema["properties"]]
-    schema["properties"] |= {name: {"deprecated": True} for name in (*IGNORED[type_], *_refused(type_))}
+    schema["properties"] |= {name: {"deprecated": True} for name in (*sorted(IGNORED[type_]), *_refused(type_))}
     if type_ in (FUNCTION, SERVERLESS):
         schema["properties"] |= {"Code": {}, "PackageType": {}, "ImageUri": {}, "InlineCode": {}}
     if type_ == SERVERLESS:

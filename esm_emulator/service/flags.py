@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from esm_emulator.errors import ConfigError, UsageError
-from esm_emulator.resources import EventSourceMapping, Function, Queue, Resources
+from esm_emulator.resources import EventSourceMapping, Function, Queue, Resources, Rules
 
 R = TypeVar("R", Function, EventSourceMapping)
 
@@ -87,10 +87,10 @@ def _given(properties: Mapping[str, Any]) -> dict[str, Any]:
 # --- flags alone --------------------------------------------------------------------------------------------
 
 
-def described(flags: Flags, queue_arn: str | None = None) -> Resources:
+def described(flags: Flags, queue_arn: str | None = None, *, rules: Rules | None = None) -> Resources:
     """One mapping as the flags alone describe it; with ``queue_arn`` it reads that queue, which is not ours.
 
-    Raises ``ConfigError`` and ``RefusedByAws``.
+    ``rules`` are those that refuse filter patterns. Raises ``ConfigError`` and ``RefusedByAws``.
     """
     function = flags.of_function()
     if flags.function is not None:
@@ -102,9 +102,9 @@ def described(flags: Flags, queue_arn: str | None = None) -> Resources:
     blocks[FUNCTION] = {"Type": "AWS::Lambda::Function", "Properties": _nested(function)}
     blocks[MAPPING] = {"Type": "AWS::Lambda::EventSourceMapping", "Properties": _nested(mapping)}
     if queue_arn is None:
-        return Resources.parse(blocks)
+        return Resources.parse(blocks, rules=rules)
     region, account = queue_arn.split(":")[3:5]
-    return Resources.parse(blocks, region=region, account=account)
+    return Resources.parse(blocks, region=region, account=account, rules=rules)
 
 
 def _queues(flags: Flags) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from esm_emulator.functions.process import ProcessFunction
 from esm_emulator.functions.runtime_api import RuntimeApiFunction
 from esm_emulator.functions.variables import on_runtime_api
 from esm_emulator.journal import Journal
+from esm_emulator.mapping.filter import creation_rules
 from esm_emulator.profiles import PROFILES, Profile
 from esm_emulator.queues.endpoint import EndpointQueue
 from esm_emulator.queues.moto_backend import EmbeddedAws
@@ -36,6 +37,7 @@ from esm_emulator.resources import Function as FunctionResource
 from esm_emulator.service.flags import MAPPING, Flags, changed, described, mapping_meant, without_queue
 from esm_emulator.service.outside import Access, Outside, open_queue, url_of
 from esm_emulator.service.reload import changes
+from esm_emulator.service.surroundings import no_proxy_here
 from esm_emulator.service.watch import Row, Watch
 from esm_emulator.sqs import NewMessage
 
@@ -274,12 +276,17 @@ class Service:
         """What is to run, with every queue elsewhere found. Raises ``EsmError``."""
         wanted, flags = self.wanted, self.wanted.flags
         url = wanted.queue_url
-        if url is not None and (given := flags.of_queue()):
-            raise UsageError(f"{', '.join(given)}: the queue at --queue-url has settings of its own; leave these out")
+        if url is not None and flags.of_queue():
+            raise UsageError(
+                "the queue at --queue-url has settings of its own; leave out --visibility-timeout and "
+                "--max-receive-count, or set them where the queue is"
+            )
         if wanted.resources is None:
-            resources = described(flags)
+            rules = creation_rules(wanted.profile)
+            resources = described(flags, rules=rules)
             if url is not None:
-                resources = described(flags, (await self._open(MAPPING, url, None, stack)).arn)
+                arn = (await self._open(MAPPING, url, None, stack)).arn
+                resources = described(flags, arn, rules=rules)
             return resources
         resources = changed(wanted.resources, flags)
         if url is not None:
@@ -339,7 +346,7 @@ class Service:
             if mapping.id in self.outside:
                 return self.outside[mapping.id].environment
         self._serve(emulation, stack)
-        return {} if self._place is None else dict(self._aws.environment(self._place.url))
+        return {} if self._place is None else self._aws.environment(self._place.url) | no_proxy_here(os.environ)
 
     def _serve(self, emulation: Emulation, stack: AsyncExitStack) -> None:
         """Have the embedded AWS answer over HTTP, unless it does already or has no queue."""

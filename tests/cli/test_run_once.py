@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.esm_command import esm
+from tests.cli.esm_command import ESM, environment, esm
 
 pytestmark = pytest.mark.slow
 
@@ -192,8 +194,10 @@ def test_messages_of_a_disabled_mapping_are_left(folder: Path) -> None:
         (["--handler", "a.b", "--profile", "aws-2019"], 2, "did you mean 'aws-2018'?"),
         (["--handler", "a.b", "--endpoint-url", "http://x"], 2, "give --queue-url too"),
         (["--handler", "a.b", "--queue-url", "http://x/1/q", "--send", "-"], 2, "--send sends to the embedded queue"),
+        (["--handler", "a.b", "--queue-url", "http://127.0.0.1/1/q", "--visibility-timeout", "9"], 2, "set them where"),
         (["--handler", "a.b", "--send", "none.jsonl"], 2, "none.jsonl: cannot be read"),
         (["--handler", "a.b", "--batch-size", "0"], 3, "Error: AWS would refuse this: 1 problem."),
+        (["--handler", "a.b", "--filter", "{"], 3, "Invalid filter pattern definition. (not JSON"),
         (["--handler", "a.b", "--function-timeout", "60", "--visibility-timeout", "30"], 3, "less than Function"),
         (["--handler", "app.good", "--event-log", "/proc/none"], 2, "name a file that can be written"),
         (
@@ -208,6 +212,39 @@ def test_what_cannot_be_run_is_told_in_a_sentence(folder: Path, arguments: list[
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_standard_input_that_is_no_text_is_told(folder: Path) -> None:
+    done = subprocess.run(
+        [ESM, "run", "--handler", "app.good", "--send", "-"],
+        cwd=folder,
+        env=environment(),
+        input=b"\xff",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"Error: --send -: standard input is not UTF-8 text; send it as UTF-8\n",
+    )
+
+
+def test_a_log_that_nobody_reads_any_more_ends_no_run(folder: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [ESM, "run", "--handler", "app.good", "--send", "messages.jsonl", "--until-idle", "--json"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=write,
+        timeout=60,
+        check=False,
+    )
+    os.close(write)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["stopped"] == "idle"
 
 
 def test_a_port_that_is_taken_is_told(folder: Path) -> None:

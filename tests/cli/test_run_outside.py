@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import boto3
 import pytest
 
 from tests.cli.esm_command import esm, running
+from tests.queues.scripted_sqs import error, scripted
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +123,39 @@ def test_a_queue_that_is_not_there_ends_it_with_the_command_that_makes_it(folder
     done = esm(folder, "run", "--handler", "app.looks", "--queue-url", f"{own_moto}/123456789012/none", **KEYS)
     assert done.returncode == 2
     assert f"aws sqs create-queue --queue-name none --endpoint-url {own_moto}" in done.stderr
+
+
+def test_a_queue_that_may_not_be_read_ends_it_too(folder: Path) -> None:
+    with scripted() as sqs:
+        sqs.script["GetQueueAttributes"] = [error("AccessDenied", "not for you", 403)]
+        done = esm(folder, "run", "--handler", "app.looks", "--queue-url", f"{sqs.url}/123456789012/orders", **KEYS)
+    assert done.returncode == 2
+    assert "AccessDenied: not for you. See that the URL is that of an SQS queue" in done.stderr
+
+
+def test_a_server_that_does_not_answer_is_waited_for_and_it_says_so(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/123456789012/orders"
+    with running(folder, "run", "--handler", "app.looks", "--queue-url", url, **KEYS) as run:
+        run.says(r"^The queue orders cannot be read: EndpointConnectionError: ")
+        run.says(r"^Trying again until it answers; Ctrl-C gives up\.$")
+        run.signal(signal.SIGTERM)
+        assert run.ends() == (130, "")
+
+
+def test_a_handler_reaches_the_embedded_aws_although_there_is_a_proxy(folder: Path) -> None:
+    (folder / "app.py").write_text(
+        "import boto3\ndef handler(event, context):\n    boto3.client('sqs').list_queues()\n", encoding="utf-8"
+    )
+    (folder / "messages.jsonl").write_text("1\n")
+    options = ["--handler", "app.handler", "--send", "messages.jsonl", "--until-idle", "--function-timeout", "5"]
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        done = esm(folder, "run", *options, "-q", http_proxy=address, HTTP_PROXY=address)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_credentials_at_all_end_it_at_the_start(tmp_path: Path) -> None:

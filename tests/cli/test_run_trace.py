@@ -34,10 +34,16 @@ def test_redacted_it_has_no_bodies(folder: Path) -> None:
     assert "s3cr3t" not in (folder / "run.html").read_text(encoding="utf-8")
 
 
-def test_a_page_that_cannot_be_written_is_told_and_spoils_nothing(folder: Path) -> None:
-    done = run(folder, "--trace", "missing/run.html")
-    assert done.returncode == 0
-    assert "Warning: --trace missing/run.html cannot be written" in done.stderr
+def test_the_folder_of_the_page_is_made(folder: Path) -> None:
+    assert run(folder, "--trace", "pages/run.html").returncode == 0
+    assert (folder / "pages" / "run.html").is_file()
+
+
+def test_a_page_that_could_not_be_written_is_told_before_anything_runs(folder: Path) -> None:
+    done = run(folder, "--trace", "app.py/run.html")
+    assert done.returncode == 2
+    assert "Error: app.py cannot be written: File exists; name another place" in done.stderr
+    assert "Polling" not in done.stderr
 
 
 def test_redact_without_a_trace_is_a_mistake(folder: Path) -> None:

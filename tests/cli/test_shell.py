@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from esm_emulator.cli import COMMANDS, main
 from esm_emulator.cli.settings import Settings, pass_settings
 from esm_emulator.errors import ConfigError, EsmError, HandlerImportError, Problem, RefusedByAws, UsageError
 
-SHELL_MODULES = {"__init__", "errors", "logging", "settings"}
+SHELL_MODULES = {"__init__", "errors", "logging", "settings", "streams"}
 
 Body = Callable[[Settings, int | None], object]
 Play = Callable[..., Result]
@@ -150,6 +152,26 @@ def test_every_option_reads_an_environment_variable(play: Play) -> None:
     assert seen == [("json", 1, 9)]
 
 
+def test_every_variable_is_called_as_its_option_is() -> None:
+    shell = main
+    assert isinstance(shell, click.Group)
+    for name in COMMANDS:
+        command = shell.get_command(click.Context(shell), name)
+        assert command is not None
+        for option in command.params:
+            if isinstance(option, click.Option) and option.allow_from_autoenv:
+                called = f"ESM_{name}_{max(option.opts, key=len).lstrip('-')}".replace("-", "_").upper()
+                assert option.envvar == called
+
+
+def test_a_variable_of_a_repeatable_option_has_one_value_a_line(tmp_path: Path) -> None:
+    messages = tmp_path / "messages.jsonl"
+    messages.write_text('"a b"\n"c d"\n"e"\n')
+    patterns = '{"body": ["a b"]}\n{"body": ["c d"]}'
+    result = CliRunner().invoke(main, ["filter", str(messages)], env={"ESM_FILTER_PATTERN": patterns})
+    assert "2 delivered, 1 deleted" in result.stdout
+
+
 def test_the_command_line_wins_over_the_environment(play: Play) -> None:
     assert settings_of(play, "--log-format", "console", "work", env={"ESM_LOG_FORMAT": "json"}).log_format == "console"
 
@@ -251,6 +273,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (child.wait(timeout=60), said) == (141, b"")
 
 
+def test_results_for_which_there_is_no_room_are_told_and_are_no_fault_of_ours(play: Play) -> None:
+    result = play(fails(OSError(errno.ENOSPC, "No space left on device")))
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: not everything could be written: No space left on device; make room, or write elsewhere\n"
+    )
+
+
 # --- schema
 
 
@@ -259,3 +289,18 @@ def test_schema_prints_a_json_schema_of_2020_12(kind: str) -> None:
     result = CliRunner().invoke(main, ["schema", kind])
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_the_schema_is_the_same_text_every_time() -> None:
+    texts = {
+        subprocess.run(
+            [sys.executable, "-m", "esm_emulator", "schema"],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(texts) == 1
