@@ -29,7 +29,7 @@ _BY_CLAUSE = {
     "API-34": "ESM-E307",
     "FILT-3": "ESM-E307",
 }
-_DEPLOYED = ("; left at its default", "is left out", "; taken to hold", "its resources are left out")
+_DEPLOYED = ("; left at its default", "is left out", "is not checked", "; taken to hold", "its resources are left out")
 """How sentences end that tell of a value which only a deployment has."""
 
 

@@ -83,7 +83,9 @@ def check_file(path: Path, options: Options) -> Checked:
         return _scenario(document, path)
     rules = creation_rules(PROFILES[options.profile])
     region = options.region or REGION
-    loaded = examine(path, parameters=options.parameters or None, region=region, rules=rules, document=document)
+    loaded = examine(
+        path, parameters=options.parameters or None, region=region, rules=rules, document=document, partial=True
+    )
     blocks = data.get("Resources") if isinstance(data, Mapping) else None
     own = blocks if isinstance(blocks, Mapping) else None
     quota = PROFILES[options.profile].account_concurrency

@@ -66,10 +66,12 @@ def examine(
     account: str = ACCOUNT,
     rules: Rules | None = None,
     document: Document | None = None,
+    partial: bool = False,
 ) -> Loaded:
     """As :func:`load`, for who wants to know what is wrong and to go on with the rest.
 
-    Raises ``ConfigError`` when there is no rest. ``document`` is the file, when it has been read.
+    With ``partial``, a mapping whose queue or function only a deployment knows is kept, to be looked at. ``document``
+    is the file, when it has been read. Raises ``ConfigError`` when there is no rest.
     """
     document = document or load_file(path)
     folder = FilePath(path).absolute().parent
@@ -83,10 +85,11 @@ def examine(
             region=region,
             account=account,
             parameters=parameters,
+            partial=partial,
         )
         found.problems += problems
     elif isinstance(data, Mapping) and "Resources" in data:
-        template = read_template(document, folder, parameters, region=region, account=account)
+        template = read_template(document, folder, parameters, region=region, account=account, partial=partial)
         found = Declarations(
             template.resources, template.problems, template.warnings, broken=frozenset(template.scope.broken)
         )

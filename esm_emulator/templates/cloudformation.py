@@ -6,12 +6,13 @@ emulator knows or that AWS would refuse. Every other resource is somebody else's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from esm_emulator.errors import ConfigError, Problem
+from esm_emulator.resources.assembly import MODELS
 from esm_emulator.resources.declared import (
     FUNCTION,
     IDLE_KEYS,
@@ -32,6 +33,10 @@ from esm_emulator.yaml_source import Document, Path
 
 __all__ = ["Template", "read_template"]
 
+_MACRO = "the macro {!r} is not worked out"
+_ADDED = "what it adds is left out"
+_TRANSFORMS = ("AWS::Serverless-", "AWS::LanguageExtensions", "AWS::CodeDeploy", "AWS::SecretsManager-")
+"""AWS's own that add nothing which an SQS mapping is made of, beside what is worked out here."""
 _TYPES = (QUEUE, FUNCTION, MAPPING, SERVERLESS)
 
 
@@ -57,8 +62,11 @@ def read_template(
     *,
     region: str = REGION,
     account: str = ACCOUNT,
+    partial: bool = False,
 ) -> Template:
     """What a template declares. ``folder`` is what its code is relative to; ``parameters`` go before its defaults.
+
+    With ``partial``, a mapping whose queue or function only a deployment knows is kept, for who only looks.
 
     Raises ``ConfigError`` for a parameter that the template does not have, or that takes other values.
     """
@@ -73,8 +81,13 @@ def read_template(
         region,
         account,
         FilePath(document.file or "stack").stem,
+        open_ended=frozenset(_open_ended(document)),
+        partial=partial,
     )
     template = Template(scope, folder, _globals(data))
+    template.warnings += [
+        document.problem(f"{_MACRO.format(name)}; {_ADDED}", path) for name, path in _macros(document)
+    ]
     present: list[tuple[str, Mapping[str, Any], Origin]] = []
     for id_, block in _section(document, "Resources").items():
         origin = Origin(("Resources", id_), document, root=("Resources",))
@@ -93,6 +106,23 @@ def read_template(
     for id_, block, origin in present:
         _add(template, id_, block, origin)
     return template
+
+
+def _macros(document: Document) -> Iterator[tuple[str, Path]]:
+    """The template's macros that are not worked out, which may add or change anything, and where each is named."""
+    given = document.data.get("Transform")
+    for position, item in enumerate(given if isinstance(given, list) else [given]):
+        name = item.get("Name") if isinstance(item, Mapping) else item
+        if name is not None and not str(name).startswith(_TRANSFORMS):
+            yield str(name), ("Transform", position) if isinstance(given, list) else ("Transform",)
+
+
+def _open_ended(document: Document) -> Iterator[str]:
+    """The sections to which a macro or a loop may add what is not there."""
+    everywhere = any(_macros(document))
+    for name in ("Resources", "Conditions", "Mappings"):
+        if everywhere or any(str(key).startswith("Fn::") for key in _section(document, name)):
+            yield name
 
 
 def _section(document: Document, name: str) -> Mapping[str, Any]:
@@ -138,12 +168,19 @@ def _add(template: Template, id_: str, block: Mapping[str, Any], origin: Origin)
         template.scope.broken.add(id_)
         return
     raw = dict(raw)
+    hidden: frozenset[str] = frozenset()
+    if "Fn::Transform" in raw:
+        macro = raw.pop("Fn::Transform")
+        name = macro.get("Name") if isinstance(macro, Mapping) else None
+        template.warnings.append(origin.problem(f"{_MACRO.format(name)}; {_ADDED}", ("Fn::Transform",), key=True))
+        model = MODELS[FUNCTION if block["Type"] == SERVERLESS else block["Type"]]
+        hidden = frozenset(set(model.model_fields) - set(raw))
     if block["Type"] == SERVERLESS:
         raw, origin = _with_globals(raw, template.globals, origin)
     asset = (block.get("Metadata") or {}).get("aws:asset:path") if isinstance(block.get("Metadata"), Mapping) else None
     if asset is not None and block["Type"] == FUNCTION:
         raw = {name: value for name, value in raw.items() if name != "Code"} | {"CodeUri": str(asset)}
-    declared = Declared(id_, block["Type"], raw, origin, template.folder, strict=False)
+    declared = Declared(id_, block["Type"], raw, origin, template.folder, strict=False, told=hidden)
     found = evaluate(declared, template.scope)
     template.problems += found.problems
     template.warnings += found.warnings

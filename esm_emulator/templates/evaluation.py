@@ -25,6 +25,8 @@ _FREE = ("DeadLetterConfig", "DeadLetterQueue", "DurableConfig", "EventInvokeCon
 """Properties of which only the presence counts."""
 _REFERENCES = ("EventSourceArn", "FunctionName")
 _DEFAULT = "left at its default"
+_LOST = "the mapping is left out"
+_KEPT = "what depends on it is not checked"
 
 
 @dataclass
@@ -48,6 +50,7 @@ class _Evaluation:
         self._found = Evaluated(declared)
         self._told: set[str] = set()
         self._wrong: set[str] = set()
+        self._otherwise = _KEPT if _keeps(declared, scope) else _LOST
 
     def run(self) -> Evaluated:
         made: dict[str, Any] = {}
@@ -77,13 +80,13 @@ class _Evaluation:
         if name in _CODE and isinstance(raw, Mapping) and not is_intrinsic(raw):
             return raw
         if self._declared.type == MAPPING and name in _REFERENCES:
-            return self._value(raw, (name,), "the mapping is left out")
+            return self._value(raw, (name,), self._otherwise)
         return self._value(raw, (name,))
 
     def _lost(self, made: Mapping[str, Any]) -> bool:
         """Whether a mapping's queue or function is something that only a deployment knows; then it is left out."""
         lost = [name for name in _REFERENCES if name in self._declared.properties and name not in made]
-        if any(name not in self._wrong for name in lost):
+        if self._otherwise == _LOST and any(name not in self._wrong for name in lost):
             self._found.declared = None
             return True
         return False
@@ -147,13 +150,16 @@ class _Evaluation:
         for key, item in properties.items():
             queue = key == "Queue"
             known = len(self._found.problems)
-            value = self._value(
-                item, ("Events", name, "Properties", key), "the mapping is left out" if queue else _DEFAULT
-            )
+            value = self._value(item, ("Events", name, "Properties", key), self._otherwise if queue else _DEFAULT)
             if value is not NO_VALUE:
                 made[key] = value
-            elif queue and len(self._found.problems) == known:
+            elif queue and self._otherwise == _LOST and len(self._found.problems) == known:
                 return NO_VALUE
             elif queue:
                 made[key] = ""
         return {**event, "Properties": made}
+
+
+def _keeps(declared: Declared, scope: Scope) -> bool:
+    """Whether a mapping is kept though its queue or function is not known: who only looks wants it if it reads SQS."""
+    return scope.partial and not declared.strict and not any(name in declared.properties for name in UNSUPPORTED)

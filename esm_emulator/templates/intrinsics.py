@@ -56,7 +56,9 @@ class Scope:
 
     ``parameters`` holds values by name, ``unknown`` the reason why a parameter has none. ``resources`` are the
     template's blocks, ``conditions`` and ``mappings`` its sections as they stand. ``absent`` are resources whose
-    condition does not hold, ``broken`` those that could not be read.
+    condition does not hold, ``broken`` those that could not be read. To the sections ``open_ended`` a macro may add
+    what is not there. ``partial`` is for who only looks: a mapping whose queue or function only a deployment knows is
+    kept.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -69,6 +71,8 @@ class Scope:
     stack: str = "stack"
     absent: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
+    open_ended: frozenset[str] = frozenset()
+    partial: bool = False
     _open: list[str] = field(default_factory=list)
 
     def value(self, raw: Any) -> Any:
@@ -92,7 +96,7 @@ class Scope:
         if not isinstance(name, str):
             raise Unresolved(f"a condition's name is needed here, not {name!r}")
         if name not in self.conditions:
-            raise NoSuchName(f"there is no condition {name!r}{did_you_mean(name, self.conditions)}")
+            raise self._missing(f"there is no condition {name!r}{did_you_mean(name, self.conditions)}", "Conditions")
         return bool(self._guarded(f"condition {name}", lambda: self._truth(self.conditions[name])))
 
     def queue_name(self, id_: str) -> str:
@@ -156,7 +160,13 @@ class Scope:
             alias = self._property(owner, "AutoPublishAlias") if attribute == "Alias" else 1
             return function_arn(f"{self.function_name(owner)}:{alias}", self.region, self.account)
         near = did_you_mean(name, [*self.resources, *self.parameters, *self.unknown])
-        raise NoSuchName(f"there is no resource or parameter {name!r}{near}")
+        raise self._missing(f"there is no resource or parameter {name!r}{near}", "Resources")
+
+    def _missing(self, message: str, section: str) -> Unresolved:
+        """What is to be raised of a name that the section does not have."""
+        if section in self.open_ended:
+            return Unresolved(f"{message}, unless a macro adds it")
+        return NoSuchName(message)
 
     @cached_property
     def _pseudo(self) -> dict[str, Any]:
@@ -197,7 +207,7 @@ class Scope:
         parts = argument.split(".", 1) if isinstance(argument, str) else [str(self.value(part)) for part in argument]
         id_, attribute = parts[0], ".".join(parts[1:])
         if id_ not in self.resources:
-            raise NoSuchName(f"there is no resource {id_!r}{did_you_mean(id_, self.resources)}")
+            raise self._missing(f"there is no resource {id_!r}{did_you_mean(id_, self.resources)}", "Resources")
         self._check_there(id_)
         return self._guarded(f"GetAtt {id_}.{attribute}", lambda: self._attribute(id_, attribute))
 
@@ -213,6 +223,10 @@ class Scope:
                 return function_arn(self.function_name(id_), self.region, self.account)
             case (("AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable" | "AWS::Serverless::SimpleTable"), "Arn"):
                 return self._arn("dynamodb", f"table/{self._name(id_)}")
+            case (("AWS::DynamoDB::Table" | "AWS::DynamoDB::GlobalTable"), "StreamArn"):
+                return self._arn("dynamodb", f"table/{self._name(id_)}/stream/0")
+            case "AWS::Kinesis::Stream", "Arn":
+                return self._arn("kinesis", f"stream/{self._name(id_)}")
             case "AWS::S3::Bucket", "Arn":
                 return f"arn:{partition_of(self.region)}:s3:::{self._name(id_)}"
             case "AWS::SNS::Topic", ("TopicArn" | "Arn"):
@@ -239,7 +253,7 @@ class Scope:
             return self.value(found)
         if rest and isinstance(rest[0], Mapping) and "DefaultValue" in rest[0]:
             return self.value(rest[0]["DefaultValue"])
-        raise NoSuchName(f"there is no entry {'.'.join(keys)} in the Mappings")
+        raise self._missing(f"there is no entry {'.'.join(keys)} in the Mappings", "Mappings")
 
     def _import_value(self, argument: Any) -> Any:
         raise Unresolved(f"ImportValue {_text(self.value(argument))!r} is known only to a deployment")

@@ -51,13 +51,16 @@ def read_own(
     region: str = REGION,
     account: str = ACCOUNT,
     parameters: Mapping[str, Any] | None = None,
+    partial: bool = False,
 ) -> Declarations:
     """The resources of ``data``, which stands at ``origin``; paths in it are relative to ``folder``.
 
     Raises ``ConfigError`` where nothing sensible can be read on.
     """
     if isinstance(data, Mapping) and "from" in data:
-        template, document = _template(data, origin, folder, parameters or {}, Scope(region=region, account=account))
+        template, document = _template(
+            data, origin, folder, parameters or {}, Scope(region=region, account=account, partial=partial)
+        )
         overrides = _Overrides(origin, folder, template)
         for key, value in data.items():
             if key not in _FROM_KEYS:
@@ -105,7 +108,10 @@ def _template(
     if wrong:
         raise ConfigError(wrong)
     parameters = {**parameters, **given}
-    return read_template(document, file.parent, parameters, region=scope.region, account=scope.account), document
+    template = read_template(
+        document, file.parent, parameters, region=scope.region, account=scope.account, partial=scope.partial
+    )
+    return template, document
 
 
 @dataclass

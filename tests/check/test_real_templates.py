@@ -20,7 +20,7 @@ KNOWN: dict[str, list[str]] = {
     "cfn-permissions.yaml": ["E308", "W213"],
     "cfn-refused.yaml": ["E301", "E310", "E304", "W210", "W212", "E302", "E303", "E305", "W232"],
     "cfn-throttled.yaml": ["W201", "W208", "W217", "W209", "E306", "W213"],
-    "cfn-unresolved.yaml": ["W207"],
+    "cfn-unresolved.yaml": ["W207", "W212"],
     "sam-healthy.yaml": [],
     "sam-orders.yaml": ["W201", "W203", "W210", "W224", "W214"],
     "terraform-modules.json": ["W210", "W204"],
@@ -119,3 +119,43 @@ def test_an_alarm_silences_the_advice(monkeypatch: pytest.MonkeyPatch) -> None:
     """DOC-37."""
     assert "ESM-I404" not in checked(monkeypatch, "sam-healthy.yaml", "--show", "I").stdout
     assert "ESM-I404" in checked(monkeypatch, "sam-orders.yaml", "--show", "I").stdout
+
+
+def test_properties_that_an_include_may_add_are_not_called_missing(tmp_path: Path) -> None:
+    """No risk is concluded from a default that an include may change; what is written is checked."""
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        """\
+Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://bucket/more.yaml}}
+      VisibilityTimeout: 60
+  Worker: {Type: AWS::Lambda::Function, Properties: {Timeout: 20}}
+  Trigger:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt Orders.Arn, FunctionName: !Ref Worker, BatchSize: 1}
+""",
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(main, ["check", str(path), "--show", "I", "--format", "json"])
+    found = [(item["code"], item["line"], item["column"]) for item in json.loads(result.stdout)["findings"]]
+    assert found == [("ESM-I409", 5, 7), ("ESM-W201", 6, 26), ("ESM-I407", 8, 3)]
+
+
+def test_a_mapping_of_an_imported_queue_is_checked_as_far_as_possible(tmp_path: Path) -> None:
+    """What stands on the mapping and on its function needs no queue."""
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        """\
+Resources:
+  Worker: {Type: AWS::Lambda::Function, Properties: {ReservedConcurrentExecutions: 1}}
+  Trigger:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !ImportValue orders, FunctionName: !Ref Worker, BatchSize: 100}
+""",
+        encoding="utf-8",
+    )
+    result = CliRunner().invoke(main, ["check", str(path), "--format", "json"])
+    assert [item["code"] for item in json.loads(result.stdout)["findings"]] == ["ESM-W217", "ESM-W212"]

@@ -7,7 +7,7 @@ import pytest
 
 from esm_emulator.errors import ConfigError, RefusedByAws
 from esm_emulator.resources import Rules
-from esm_emulator.templates import load
+from esm_emulator.templates import examine, load
 
 DATA = Path(__file__).parent / "data"
 ARN = "arn:aws:sqs:us-east-1:123456789012:"
@@ -271,7 +271,6 @@ Resources:
     Condition: D
     Properties: {EventSourceArn: !GetAtt Ordres.Arn, FunctionName: !Ref Worker, BatchSize: 0}
   Other: 5
-  Fn::ForEach::Queues: []
 """,
     )
     assert refused(path) == (
@@ -476,3 +475,93 @@ def test_two_hundred_resources_load_in_no_time(tmp_path):
     loaded = load(path)
     assert time.process_time() - begun < 0.3
     assert len(loaded.resources.mappings) == 50
+
+
+LOOPED = """\
+Transform: AWS::LanguageExtensions
+Resources:
+  Fn::ForEach::Queues:
+    - Name
+    - [Orders, Parcels]
+    - ${Name}Queue: {Type: AWS::SQS::Queue}
+  Worker: {Type: AWS::Lambda::Function}
+  Trigger:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt OrdersQueue.Arn, FunctionName: !Ref Worker}
+"""
+
+
+def test_a_name_that_a_loop_or_a_macro_may_add_is_not_called_wrong(tmp_path):
+    loaded = load(write(tmp_path, LOOPED))
+    loop, reference = [str(problem).partition(": ")[2] for problem in loaded.warnings]
+    assert loop == "Fn::ForEach::Queues: Fn::ForEach::Queues is not worked out; its resources are left out"
+    assert reference.endswith("no resource 'OrdersQueue', unless a macro adds it; the mapping is left out")
+
+
+def test_a_macro_is_told_and_those_of_aws_that_add_nothing_here_are_not(tmp_path):
+    text = LOOPED.replace("Transform: AWS::LanguageExtensions", "Transform: [AWS::LanguageExtensions, {Name: Ours}]")
+    [first, *_] = load(write(tmp_path, text)).warnings
+    assert str(first).endswith("1:38: Transform.1: the macro 'Ours' is not worked out; what it adds is left out")
+
+
+def test_the_same_name_without_a_macro_is_wrong(tmp_path):
+    text = LOOPED.replace("Fn::ForEach::Queues:", "Queues:").replace("    - ", "    # ")
+    with pytest.raises(ConfigError, match="there is no resource 'OrdersQueue'"):
+        load(write(tmp_path, text))
+
+
+def test_a_mapping_of_a_stream_reads_no_queue(tmp_path):
+    """Both kinds of stream are named, whatever their ARNs will be."""
+    path = write(
+        tmp_path,
+        """\
+Resources:
+  Worker: {Type: AWS::Lambda::Function}
+  Table: {Type: AWS::DynamoDB::Table}
+  Clicks: {Type: AWS::Kinesis::Stream}
+  OfTable:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt Table.StreamArn, FunctionName: !Ref Worker, StartingPosition: LATEST}
+  OfClicks:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt Clicks.Arn, FunctionName: !Ref Worker, StartingPosition: LATEST}
+""",
+    )
+    loaded = load(path)
+    assert not loaded.resources.mappings
+    assert [str(problem).rpartition(": ")[2] for problem in loaded.warnings] == [
+        "it reads dynamodb, and SQS queues are all that is emulated; left out",
+        "it reads kinesis, and SQS queues are all that is emulated; left out",
+    ]
+
+
+IMPORTED = """\
+Resources:
+  Worker:
+    Type: AWS::Serverless::Function
+    Properties: {Events: {Jobs: {Type: SQS, Properties: {Queue: !ImportValue q}}}}
+  Orders: {Type: AWS::SQS::Queue}
+  Queue:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !ImportValue q, FunctionName: !Ref Worker}
+  Function:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt Orders.Arn, FunctionName: !ImportValue f}
+  Stream:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !ImportValue s, FunctionName: !Ref Worker, StartingPosition: LATEST}
+"""
+
+
+def test_a_mapping_whose_queue_or_function_is_imported_is_kept_for_who_only_looks(tmp_path):
+    """A stream's is not: what makes it one is written on it."""
+    path = write(tmp_path, IMPORTED)
+    assert not load(path).resources.mappings
+    kept = examine(path, partial=True)
+    assert list(kept.resources.mappings) == ["WorkerJobs", "Queue", "Function"]
+    assert [problem.message.rpartition("; ")[2] for problem in kept.warnings] == [
+        "what depends on it is not checked",
+        "what depends on it is not checked",
+        "what depends on it is not checked",
+        "the mapping is left out",
+    ]
