@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from esm_emulator.report.results import CaseResult
-from esm_emulator.report.text import play_again
+from esm_emulator.report.text import play_again, shown
 
 __all__ = ["annotation", "annotations_of"]
 
@@ -13,7 +13,8 @@ __all__ = ["annotation", "annotations_of"]
 def annotations_of(result: CaseResult) -> Iterator[str]:
     """The workflow commands for one case; none when it passed."""
     for failure in result.failures:
-        message = f"{failure.path}: expected {failure.expected}, came {failure.actual}. {play_again(result)}"
+        came = f"expected {shown(failure.expected)}, came {shown(failure.actual)}"
+        message = f"{failure.path}: {came}. {play_again(result)}"
         yield annotation("error", result.file, failure.line, 1, title=result.id, message=message)
     if result.failures:
         for diagnosis in result.diagnoses:

@@ -22,7 +22,7 @@ def junit(results: list[CaseResult]) -> str:
     for result in results:
         suite = suites.get(result.file)
         if suite is None:
-            suite = suites[result.file] = SubElement(root, "testsuite", name=result.file)
+            suite = suites[result.file] = SubElement(root, "testsuite", name=_clean(result.file))
         _case(suite, result)
     for suite in suites.values():
         suite.set("tests", str(len(suite)))
@@ -35,9 +35,9 @@ def _case(suite: Element, result: CaseResult) -> None:
     case = SubElement(
         suite,
         "testcase",
-        classname=result.scenario,
-        name=f"{result.id} seed {result.seed}",
-        file=result.file,
+        classname=_clean(result.scenario),
+        name=_clean(f"{result.id} seed {result.seed}"),
+        file=_clean(result.file),
         line=str(result.line),
         time=f"{result.real_seconds:.3f}",
     )

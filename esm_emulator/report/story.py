@@ -110,7 +110,8 @@ def _started(fact: InvocationStarted, _: str, __: int) -> str:
 def _ended(fact: InvocationEnded, _: str, __: int) -> str:
     if fact.outcome == "success":
         return f"invocation {_short(fact.request_id)} returned"
-    return f"invocation {_short(fact.request_id)} failed: {fact.error_type}: {_clipped(fact.error_message or '')}"
+    why = ": ".join(filter(None, (fact.error_type or fact.outcome, _clipped(fact.error_message or ""))))
+    return f"invocation {_short(fact.request_id)} failed: {why}"
 
 
 def _judged(fact: ResponseJudged, id: str, _: int) -> str:
@@ -151,8 +152,10 @@ _TELLERS: dict[type[Fact], Callable[[Any, str, int], str]] = {
     MessageDeleted: lambda fact, _, __: f"deleted from {fact.queue}",
     DeleteIgnored: _ignored,
     DeleteFailed: lambda fact, _, __: f"delete failed: {_clipped(fact.error)}",
-    MessageDeadLettered: lambda fact, _, __: f"moved to {fact.to} after {fact.receive_count} receives",
-    MessageMoved: lambda fact, _, __: f"moved from {fact.queue} back to {fact.to} under a new id",
+    MessageDeadLettered: lambda fact, _, __: (
+        f"moved to {fact.to} after {fact.receive_count} receive{'' if fact.receive_count == 1 else 's'}"
+    ),
+    MessageMoved: lambda fact, _, __: f"moved from {fact.queue} to {fact.to} under a new id",
     MessageExpired: lambda fact, _, __: f"expired in {fact.queue}{' while in flight' if fact.in_flight else ''}",
     MessageRedelivered: lambda fact, _, __: f"a replica of {fact.queue} delivers it once more",
     QueuePurged: lambda fact, _, __: f"purged from {fact.queue}",

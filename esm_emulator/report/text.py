@@ -10,7 +10,7 @@ from typing import Any
 from esm_emulator.durations import show_duration
 from esm_emulator.report.results import CaseResult, FailedExpectation
 
-__all__ = ["case_lines", "failure_lines", "play_again", "summary_line"]
+__all__ = ["case_lines", "failure_lines", "play_again", "shown", "summary_line"]
 
 Style = Callable[..., str]
 
@@ -44,8 +44,8 @@ def failure_lines(result: CaseResult, style: Style) -> Iterator[str]:
 
 def _failure(result: CaseResult, failure: FailedExpectation, style: Style) -> Iterator[str]:
     yield style(f"{result.file}:{failure.line}  expect.{failure.path}", bold=True)
-    yield f"  expected  {style(_shown(failure.expected), fg='green')}"
-    yield f"  came      {style(_shown(failure.actual), fg='red')}"
+    yield f"  expected  {style(shown(failure.expected), fg='green')}"
+    yield f"  came      {style(shown(failure.actual), fg='red')}"
     if failure.note:
         yield f"  {failure.note}"
     for story in failure.stories:
@@ -68,5 +68,6 @@ def summary_line(results: list[CaseResult], style: Style) -> str:
     return style(f"{passed} passed, {failed} failed", fg=color, bold=True)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as a scenario would say it: text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
