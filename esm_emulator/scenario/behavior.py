@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from esm_emulator.functions import scripted
-from esm_emulator.mapping.filter import FilterPattern
-from esm_emulator.messages import decoded
+from esm_emulator.mapping.filter import Match, RecordFilter
+from esm_emulator.messages import ReceivedMessage
+from esm_emulator.profiles import PROFILES
 from esm_emulator.scenario.schema import Action, Behavior, Distribution, RuleModel
 
 __all__ = ["body_matcher", "rules_of"]
@@ -26,15 +28,25 @@ def rules_of(behavior: Behavior) -> dict[str, tuple[scripted.Rule, ...]]:
 
 
 def body_matcher(pattern: Any) -> Callable[[str], bool]:
-    """Whether a message's body fits a pattern of FilterCriteria's language, by the rules for bodies (FILT-13, 14)."""
-    compiled = FilterPattern.parse(json.dumps({"body": pattern}))
-    plain = isinstance(pattern, list)
+    """Whether a message's body fits a pattern, by the very rules of a mapping's filter (FILT-13, 14).
 
-    def matches(body: str) -> bool:
-        value = body if plain else decoded(body)
-        return compiled.matches({"body": value})
+    Raises ``InvalidFilterPattern``.
+    """
+    fitting = RecordFilter([json.dumps({"body": pattern})], PROFILES["aws-2026"])
+    return lambda body: isinstance(fitting.decide(replace(_NO_MESSAGE, body=body)), Match)
 
-    return matches
+
+_NO_MESSAGE = ReceivedMessage(
+    message_id="",
+    receipt_handle="",
+    body="",
+    md5_of_body="",
+    attributes={},
+    message_attributes={},
+    md5_of_message_attributes=None,
+    received_at=0,
+    visible_at=0,
+)
 
 
 def _rule(model: RuleModel) -> scripted.Rule:

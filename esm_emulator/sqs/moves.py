@@ -92,6 +92,11 @@ class MoveTasks:
         tasks = [task for task in (*self._ended, *self._running) if task.source is source]
         return tasks[: -_LISTED - 1 : -1]
 
+    @property
+    def running(self) -> bool:
+        """Whether any task still has something to do."""
+        return bool(self._running)
+
     def next_at(self) -> int:
         """When :meth:`advance` has something to do, or ``NEVER``."""
         return min((task.next_at for task in self._running), default=NEVER)
