@@ -18,7 +18,12 @@ MOST = 43_200  # seconds, SQS's limit (SQS-2)
 
 def recommended(mapping: EventSourceMapping, function: Function) -> int:
     """AWS's six times the timeout plus the window, in seconds (DOC-2, DOC-3)."""
-    return 6 * function.Timeout + mapping.MaximumBatchingWindowInSeconds
+    return 6 * function.Timeout + _window(mapping)
+
+
+def _window(mapping: EventSourceMapping) -> int:
+    """The window in seconds: 0 on FIFO, where AWS refuses another (API-22)."""
+    return 0 if mapping.fifo else mapping.MaximumBatchingWindowInSeconds
 
 
 def _known(setup: Setup) -> Iterator[tuple[EventSourceMapping, Queue, Function]]:
@@ -34,14 +39,24 @@ def _known(setup: Setup) -> Iterator[tuple[EventSourceMapping, Queue, Function]]
             yield pair.mapping, pair.queue, pair.function
 
 
+def _longest(setup: Setup) -> list[tuple[EventSourceMapping, Queue, Function]]:
+    """For each queue the mapping that asks for the longest visibility timeout: that suffices for all of them."""
+    found: dict[str, tuple[EventSourceMapping, Queue, Function]] = {}
+    for mapping, queue, function in _known(setup):
+        other = found.get(queue.id)
+        if other is None or recommended(other[0], other[2]) < recommended(mapping, function):
+            found[queue.id] = (mapping, queue, function)
+    return list(found.values())
+
+
 def _sum(mapping: EventSourceMapping, function: Function) -> str:
-    window = mapping.MaximumBatchingWindowInSeconds
+    window = _window(mapping)
     return f"6 x {function.Timeout}{f' + {window}' if window else ''} = {recommended(mapping, function)}"
 
 
 def below_six_times(setup: Setup) -> Iterator[Hit]:
     """W201: what AWS recommends."""
-    for mapping, queue, function in _known(setup):
+    for mapping, queue, function in _longest(setup):
         if function.Timeout <= queue.VisibilityTimeout < recommended(mapping, function):
             least = recommended(mapping, function)
             yield Hit(
@@ -71,7 +86,7 @@ def drifted(setup: Setup) -> Iterator[Hit]:
 def eaten_by_the_window(setup: Setup) -> Iterator[Hit]:
     """W203: with a window, less than window, timeout and a margin. What follows AWS's six times is left in peace."""
     for mapping, queue, function in _known(setup):
-        window = mapping.MaximumBatchingWindowInSeconds
+        window = _window(mapping)
         needed = window + function.Timeout + MARGIN
         if window and function.Timeout <= queue.VisibilityTimeout < min(needed, recommended(mapping, function)):
             yield Hit(
@@ -85,7 +100,7 @@ def eaten_by_the_window(setup: Setup) -> Iterator[Hit]:
 
 def far_above(setup: Setup) -> Iterator[Hit]:
     """W206: hours, and many times what the function needs."""
-    for mapping, queue, function in _known(setup):
+    for mapping, queue, function in _longest(setup):
         least = recommended(mapping, function)
         if queue.VisibilityTimeout > max(LONG, MANY * least):
             waits = "its message group" if queue.FifoQueue else "the message"

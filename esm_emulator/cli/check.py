@@ -76,7 +76,7 @@ def command(
     shown = [item for item in _once(judged) if LEVELS.index(item[0].kind) <= LEVELS.index(least)]
     open_ = [finding for finding, accepted in _once(judged) if not accepted]
     failing = [finding for finding in open_ if LEVELS.index(finding.kind) <= LEVELS.index(fail_on)]
-    output = _Output(settings, least, [finding for finding, _ in _once(judged)], sum(map(_number, results)))
+    output = _Output(settings, ignored, least, [finding for finding, _ in _once(judged)], sum(map(_number, results)))
     getattr(output, form)(shown)
     return 1 if failing else 0
 
@@ -156,9 +156,13 @@ def _number(checked: Checked) -> int:
 
 @dataclass(frozen=True)
 class _Output:
-    """The forms of output. ``found`` is everything, also what is below the level ``least`` that is shown."""
+    """The forms of output. ``found`` is everything, also what is below the level ``least`` that is shown.
+
+    ``ignored`` are the codes that are accepted everywhere.
+    """
 
     settings: Settings
+    ignored: frozenset[str]
     least: str
     found: Sequence[Finding]
     resources: int
@@ -174,7 +178,7 @@ class _Output:
         """A SARIF log."""
         from esm_emulator.report.sarif import sarif  # noqa: PLC0415 - only who asks pays for it
 
-        print(json.dumps(sarif(shown, __version__), indent=1, ensure_ascii=False))
+        print(json.dumps(sarif(shown, __version__, ignored=self.ignored), indent=1, ensure_ascii=False))
 
     def github(self, shown: Sequence[tuple[Finding, bool]]) -> None:
         """Workflow commands, which GitHub shows as annotations."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from esm_emulator.codes import CODES
 
@@ -46,8 +47,11 @@ class Located(Protocol):
         """From 1; 0 for none."""
 
 
-def sarif(findings: Iterable[tuple[Located, bool]], version: str) -> dict[str, Any]:
-    """A log of one run. Each finding comes with whether it was accepted in its file, which SARIF calls suppressed."""
+def sarif(findings: Iterable[tuple[Located, bool]], version: str, *, ignored: Collection[str] = ()) -> dict[str, Any]:
+    """A log of one run. Each finding comes with whether it was accepted, which SARIF calls suppressed.
+
+    Those of the codes ``ignored`` were accepted outside of the files.
+    """
     found = list(findings)
     codes = sorted({finding.code for finding, _ in found})
     driver = {
@@ -56,7 +60,10 @@ def sarif(findings: Iterable[tuple[Located, bool]], version: str) -> dict[str, A
         "informationUri": "https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html",
         "rules": [_rule(code) for code in codes],
     }
-    results = [_result(finding, codes, accepted=accepted) for finding, accepted in found]
+    kinds = {True: "external", False: "inSource"}
+    results = [
+        _result(finding, codes, kinds[finding.code in ignored] if accepted else None) for finding, accepted in found
+    ]
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -77,7 +84,7 @@ def _rule(id_: str) -> dict[str, Any]:
     }
 
 
-def _result(finding: Located, codes: Sequence[str], *, accepted: bool) -> dict[str, Any]:
+def _result(finding: Located, codes: Sequence[str], suppressed: str | None) -> dict[str, Any]:
     made: dict[str, Any] = {
         "ruleId": finding.code,
         "ruleIndex": codes.index(finding.code),
@@ -85,10 +92,16 @@ def _result(finding: Located, codes: Sequence[str], *, accepted: bool) -> dict[s
         "message": {"text": f"{finding.subject}: {finding.summary} {finding.fix}"},
     }
     if finding.file:
-        place: dict[str, Any] = {"artifactLocation": {"uri": PurePath(finding.file).as_posix()}}
+        place: dict[str, Any] = {"artifactLocation": {"uri": _uri(finding.file)}}
         if finding.line:
             place["region"] = {"startLine": finding.line, "startColumn": max(1, finding.column)}
         made["locations"] = [{"physicalLocation": place}]
-    if accepted:
-        made["suppressions"] = [{"kind": "inSource"}]
+    if suppressed:
+        made["suppressions"] = [{"kind": suppressed}]
     return made
+
+
+def _uri(file: str) -> str:
+    """A file's name as a URI: relative ones stay so, for whoever knows where the check ran."""
+    path = PurePath(file)
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix())

@@ -323,6 +323,28 @@ def test_sums_go_over_all_queues_of_a_function() -> None:
     assert "ESM-W205" in codes({**changes, "More": ANOTHER, "Second": second})
 
 
+SLOWER = {"Type": "AWS::Lambda::Function", "Properties": {"Timeout": 60}}
+
+
+def test_of_several_functions_of_a_queue_the_slowest_decides() -> None:
+    """W201 asks once for what suffices for all; W206 is not told of what the slowest needs."""
+    both = {"Other": SLOWER, "Second": SECOND}
+    found = check(Setup(Resources.parse(changed({**both, "Orders.VisibilityTimeout": 100}))))
+    assert [item.fix for item in found if item.code == "ESM-W201"] == ["Set VisibilityTimeout to at least 360."]
+    slowest = {"Type": "AWS::Lambda::Function", "Properties": {"Timeout": 900}}
+    assert "ESM-W206" not in codes({**both, "Other": slowest, "Orders.VisibilityTimeout": 5_400})
+    assert "ESM-W206" in codes({"Orders.VisibilityTimeout": 5_400})
+
+
+def test_a_window_that_fifo_does_not_take_is_not_counted() -> None:
+    """E302 tells of it."""
+    resources = Resources.parse(changed(FIFO))
+    window = {"MaximumBatchingWindowInSeconds": 5}
+    mapping = resources.mappings["Trigger"].model_copy(update=window)
+    found = check(Setup(Resources(resources.queues, resources.functions, {"Trigger": mapping})))
+    assert not {"ESM-W201", "ESM-W203"} & {item.code for item in found}
+
+
 def test_a_ring_of_dead_letter_queues_is_told_once_and_written_out() -> None:
     """W233: not once for each queue in it."""
     blocks = changed({"OrdersDlq.RedrivePolicy": ON, "More": {"Type": "AWS::SQS::Queue"}})

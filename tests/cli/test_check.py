@@ -136,6 +136,23 @@ def test_sarif_has_rules_results_and_suppressions(risky: Path) -> None:
         assert result["level"] == "warning"
 
 
+def test_sarif_tells_what_was_accepted_outside_of_the_file(risky: Path) -> None:
+    """--ignore is no comment in the source."""
+    log = json.loads(checked(risky, "--format", "sarif", "--ignore", "W201").stdout)
+    suppressed = {result["ruleId"]: result.get("suppressions") for result in log["runs"][0]["results"]}
+    assert suppressed == {"ESM-W201": [{"kind": "external"}], "ESM-W208": None}
+
+
+def test_sarif_names_files_by_uris(risky: Path) -> None:
+    """A space, an umlaut and a percent sign are escaped; whatever is relative stays relative."""
+    odd = Path.cwd() / "ein Stück 100%.yaml"
+    odd.write_text(RISKY, encoding="utf-8")
+    for given, uri in ((odd.name, "ein%20St%C3%BCck%20100%25.yaml"), (odd, odd.as_uri())):
+        log = json.loads(checked(Path(given), "--format", "sarif").stdout)
+        places = [result["locations"][0]["physicalLocation"] for result in log["runs"][0]["results"]]
+        assert {place["artifactLocation"]["uri"] for place in places} == {uri}
+
+
 def test_github_gets_annotations(risky: Path) -> None:
     lines = checked(risky, "--format", "github", "--show", "I").stdout.splitlines()
     assert [line.partition(" ")[0] for line in lines] == ["::warning", "::warning", "::notice"]
