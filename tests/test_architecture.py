@@ -28,6 +28,7 @@ LEAVES = {
     "codes",
     "durations",
     "errors",
+    "garbage",
     "identifiers",
     "journal",
     "messages",
@@ -50,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
     "templates": LEAVES - {"clocks", "journal"},
 }
 # these tie everything together, and know whatever is beneath them
-TIES = {"emulation", "emulator", "views"}
+TIES = {"arguments", "emulation", "emulator", "views"}
 # and these sit on top: they may import anything but the program
 TOP = {"scenario", "service", "cli", "testing", "pytest_plugin", "__main__"}
 
