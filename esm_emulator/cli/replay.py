@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +21,7 @@ from esm_emulator.errors import ConfigError, NoScenarioFound, NotDeterministic, 
 from esm_emulator.report.results import CaseResult, as_json
 from esm_emulator.report.text import case_lines, play_again, summary_line
 from esm_emulator.scenario.file import Case, find_scenarios, load_cases
-from esm_emulator.scenario.replay import Options, replay
+from esm_emulator.scenario.replay import Options, file_name, replay
 from esm_emulator.written import make_folder, write
 
 __all__ = ["command"]
@@ -112,9 +112,9 @@ def command(
         redact=redact,
         digest=check_determinism,
     )
-    tasks = [
-        (case, replace(options, seed=chosen)) for case in cases for chosen in (seeds if seeds is not None else [seed])
-    ]
+    for warning in dict.fromkeys(str(warning) for case in cases for warning in case.warnings):
+        click.echo(f"Warning: {warning}", err=True)
+    tasks = _tasks(cases, seeds if seeds is not None else [seed], options)
     results: list[CaseResult] = []
     show = _Show(settings, as_object=as_object, github=github)
     for result in _play(tasks, jobs):
@@ -165,6 +165,20 @@ def _chosen(cases: list[Case], words: str | None) -> list[Case]:
 def _has(case: Case, words: list[str]) -> bool:
     text = " ".join([case.id, *case.model.tags]).lower()
     return all(word in text for word in words)
+
+
+def _tasks(cases: Sequence[Case], seeds: Iterable[int | None], options: Options) -> list[tuple[Case, Options]]:
+    """What is to be played. Cases of one name in several files write files of several names."""
+    tasks: dict[str, tuple[Case, Options]] = {}
+    for case in cases:
+        for seed in seeds:
+            wanted = name = file_name(case, seed)
+            number = 1
+            while name in tasks:
+                number += 1
+                name = f"{wanted}-{number}"
+            tasks[name] = (case, replace(options, seed=seed, name=name))
+    return list(tasks.values())
 
 
 # --- playing ------------------------------------------------------------------------------------------------

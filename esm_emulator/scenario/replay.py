@@ -22,13 +22,17 @@ STORIES = 3  # told under one failure
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to play. ``journal`` is a folder for JSON lines, ``trace`` one for HTML pages; ``digest`` asks for one."""
+    """How to play, and what to write: ``journal`` is a folder for JSON lines, ``trace`` one for HTML pages.
+
+    ``name`` is what a case's file in them is called, by default as :func:`file_name` has it; ``digest`` asks for one.
+    """
 
     seed: int | None = None
     until_ms: int | None = None
     watchdog_s: float = DEFAULT_WATCHDOG_S
     journal: FilePath | None = None
     trace: FilePath | None = None
+    name: str = ""
     redact: bool = False
     digest: bool = False
 
@@ -46,7 +50,7 @@ def replay(case: Case, options: Options) -> CaseResult:
         diagnoses=[diagnosis.code for diagnosis in diagnoses],
         warnings=[finding.code for finding in warnings],
     )
-    name = file_name(case, played.seed if options.seed is not None else None)
+    name = options.name or file_name(case, options.seed)
     if options.journal is not None:
         lines = "".join(f"{line}\n" for line in played.journal.lines())
         write(options.journal / f"{name}.jsonl", lines)
@@ -72,7 +76,9 @@ def replay(case: Case, options: Options) -> CaseResult:
         mappings=outcome.metrics.mappings,
         messages=tuple(message.to_json() for message in outcome.messages),
         diagnoses=tuple(diagnosis.to_json(outcome.messages) for diagnosis in diagnoses),
-        warnings=tuple(finding.to_json() for finding in warnings),
+        warnings=tuple(
+            {"code": finding.code, "subject": finding.subject, "summary": finding.summary} for finding in warnings
+        ),
         digest=_digest(played) if options.digest else "",
     )
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from esm_emulator.cli import main
+from esm_emulator.report.metrics import FUNCTION_METRICS, MAPPING_METRICS, QUEUE_METRICS
 from tests.scenario.stories import BASE, DLQ, written
 
 TOGETHER = DLQ.replace("BatchSize: 1", "BatchSize: 10")  # the good message goes down with the bad one
@@ -128,8 +129,11 @@ def test_json_is_one_object_of_the_documented_shape(tmp_path: Path, replay: Repl
     }  # fmt: skip
     assert {"code", "subject", "messages", "summary", "fix", "source"} == case["diagnoses"][0].keys()
     assert case["diagnoses"][0]["messages"] == ["bad", "good"]
+    assert {"code", "subject", "summary"} == case["warnings"][0].keys()
     assert case["queues"]["OrdersDlq"]["messages"] == 2
-    assert {"batches", "pollers", "PolledEventCount"} <= case["mappings"]["Trigger"].keys()
+    for part, known in (("queues", QUEUE_METRICS), ("functions", FUNCTION_METRICS), ("mappings", MAPPING_METRICS)):
+        for metrics in case[part].values():
+            assert metrics.keys() == known.keys() - {"ProvisionedPollers"}
 
 
 def test_junit_has_a_testcase_for_each_case(tmp_path: Path, replay: Replay) -> None:
@@ -169,6 +173,29 @@ def test_journals_are_written_one_file_a_case(tmp_path: Path, replay: Replay) ->
     ]  # fmt: skip
     first = (tmp_path / "journals" / "story-seed7.jsonl").read_text().splitlines()[0]
     assert json.loads(first)["seed"] == 7
+
+
+def test_cases_of_one_name_write_files_of_several(tmp_path: Path, replay: Replay) -> None:
+    """Two folders may each have a story; none is written over."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder, PASSES)
+    replay("a", "b", "--journal", "out", "--trace", "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "story-2.html", "story-2.jsonl", "story.html", "story.jsonl",
+    ]  # fmt: skip
+
+
+def test_what_the_loader_could_not_decide_is_told(tmp_path: Path, replay: Replay) -> None:
+    """Once, on standard error: a template's condition that only a deployment knows."""
+    (tmp_path / "template.yaml").write_text(
+        'Conditions:\n  C: !Equals [!ImportValue x, "1"]\nResources:\n  Orders: {Type: AWS::SQS::Queue, Condition: C}\n'
+    )
+    written(tmp_path, "version: 1\nresources: {from: template.yaml}\nvariants: {a: {set: {seed: 2}}}\n")
+    came = replay(".", "--json")
+    assert (came.exit_code, json.loads(came.stdout)["passed"]) == (0, 2)
+    (warning,) = came.stderr.splitlines()
+    assert warning.startswith("Warning: template.yaml:4:46: Orders.Condition: the condition 'C' cannot be decided")
 
 
 def test_until_ends_a_play_earlier(tmp_path: Path, replay: Replay) -> None:
