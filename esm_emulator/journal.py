@@ -339,7 +339,10 @@ class InFlightLimitReached(Fact):
 
 @dataclass(frozen=True, slots=True)
 class QueueTrouble(Fact):
-    """A queue off this process does not answer as it should, told once when it begins and once when it is over."""
+    """A queue off this process does not answer as it should, told once when it begins and once when it is over.
+
+    Also a queue that refuses to take a message back, or one that another service (SNS, say) delivers.
+    """
 
     event = "queue-trouble"
     queue: str

@@ -9,6 +9,7 @@ import zipfile
 import boto3
 import pytest
 
+from esm_emulator.journal import QueueTrouble
 from esm_emulator.sqs import QueueSettings
 from tests.queues.fronts import Run, http_client, new_client
 
@@ -72,6 +73,20 @@ def test_a_topic_delivers_raw_with_attributes():
     sns.publish(TopicArn=topic, Message="hello", MessageAttributes=attributes)
     (message,) = new_client("sqs").receive_message(QueueUrl="orders", MessageAttributeNames=["All"])["Messages"]
     assert (message["Body"], message["MessageAttributes"]) == ("hello", attributes)
+
+
+@pytest.mark.usefixtures("patched")
+def test_a_queue_that_takes_no_message_does_not_fail_who_publishes(run):
+    """SNS answers before it delivers: a queue that is gone costs its own delivery, which is told, and no other."""
+    sns = new_client("sns")
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    for queue in ("gone", "orders"):
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=ARN + queue)
+    assert sns.publish(TopicArn=topic, Message="hello")["MessageId"]
+    assert len(_bodies(run)) == 1
+    (fact,) = run.facts(QueueTrouble)
+    assert (fact.queue, fact.operation) == ("gone", "delivery by another service")
+    assert "does not exist" in fact.error
 
 
 @pytest.mark.usefixtures("patched")

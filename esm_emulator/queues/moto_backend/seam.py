@@ -427,19 +427,20 @@ class _Backend(models.SQSBackend):
         system_attributes: dict[str, Any] | None = None,
         validate_group_id: bool = True,  # noqa: ARG002 # the engine knows what the queue needs
     ) -> models.Message:
-        """The way of SNS, S3 notifications and EventBridge into a queue."""
-        answer = self._call(
-            "SendMessage",
-            QueueUrl=queue_name,
-            MessageBody=message_body,
-            MessageAttributes=message_attributes,
-            DelaySeconds=delay_seconds,
-            MessageDeduplicationId=deduplication_id,
-            MessageGroupId=group_id,
-            MessageSystemAttributes=system_attributes,
+        """The way of SNS, S3 notifications and EventBridge into a queue, whose refusals are not theirs."""
+        message_id = current().api.deliver(
+            {
+                "QueueUrl": queue_name,
+                "MessageBody": message_body,
+                "MessageAttributes": message_attributes,
+                "DelaySeconds": delay_seconds,
+                "MessageDeduplicationId": deduplication_id,
+                "MessageGroupId": group_id,
+                "MessageSystemAttributes": system_attributes,
+            }
         )
         message: models.Message = object.__new__(models.Message)  # past moto's list of all models
-        message.__init__(answer["MessageId"], message_body)  # type: ignore[misc]
+        message.__init__(message_id, message_body)  # type: ignore[misc]
         return message
 
     def _view(self, queue: Queue) -> _QueueView:
