@@ -1,4 +1,6 @@
-"""The live view of a terminal: under the log one line for each mapping, drawn five times a second while it changes.
+"""The live view of a terminal: under the log each mapping, and what was diagnosed so far.
+
+It is drawn five times a second while it changes, and folded where the terminal is too narrow for a line.
 
 Whoever logs writes to :attr:`LiveView.stream`, which costs no drawing; a thread of its own prints what has come, at
 most as much as somebody could read, and draws the lines anew. rich is loaded here, so only a terminal pays for it.
@@ -19,7 +21,7 @@ from rich.text import Text
 
 from esm_emulator.service.watch import Row
 
-__all__ = ["LiveView", "suits"]
+__all__ = ["LiveView", "fold", "suits"]
 
 PERIOD_S = 0.2
 SPAN = 15  # periods over which messages a second are reckoned
@@ -47,11 +49,17 @@ class _Stream(io.StringIO):
 
 
 class LiveView:
-    """Shows ``rows()`` under everything that is written to ``stream``; a context manager."""
+    """Shows ``rows()`` and the lines ``found()`` under everything that is written to ``stream``; a context manager."""
 
-    def __init__(self, rows: Callable[[], Sequence[Row]], terminal: TextIO) -> None:
+    def __init__(
+        self,
+        rows: Callable[[], Sequence[Row]],
+        terminal: TextIO,
+        found: Callable[[], Sequence[str]] = lambda: (),
+    ) -> None:
         self.stream: TextIO = _Stream(self._take)
         self._rows = rows
+        self._found = found
         self._live = Live(console=Console(file=terminal, highlight=False), auto_refresh=False, redirect_stdout=False)
         self._lock = threading.Lock()
         self._waiting: list[str] = []
@@ -86,20 +94,39 @@ class LiveView:
             waiting, self._waiting = self._waiting, []
         if waiting:
             self._live.console.print(Text.from_ansi("\n".join(_readable("".join(waiting)))), soft_wrap=True)
-        lines = "\n".join(self._line(row) for row in self._rows())
+        width = self._live.console.width
+        lines = "\n".join([*(fold(self._parts(row), width) for row in self._rows()), *self._found()])
         if lines != self._shown:
             self._shown = lines
             self._live.update(Text(lines, no_wrap=True, overflow="ellipsis"), refresh=True)
 
-    def _line(self, row: Row) -> str:
+    def _parts(self, row: Row) -> list[str]:
         handled = self._handled.setdefault(row.mapping, deque(maxlen=SPAN + 1))
         handled.append(row.handled)
         rate = (handled[-1] - handled[0]) / (PERIOD_S * max(1, len(handled) - 1))
-        return (
-            f"{row.mapping}  visible {row.visible:,} · in flight {row.in_flight:,} · dead-lettered "
-            f"{row.dead_lettered:,} · invocations {row.invocations:,} · errors {row.errors:,} · throttles "
-            f"{row.throttles:,} · pollers {row.pollers:,} · {rate:,.0f} messages/s"
-        )
+        return [
+            f"{row.mapping}  visible {row.visible:,}",
+            f"in flight {row.in_flight:,}",
+            f"dead-lettered {row.dead_lettered:,}",
+            f"invocations {row.invocations:,}",
+            f"errors {row.errors:,}",
+            f"throttles {row.throttles:,}",
+            f"pollers {row.pollers:,}",
+            f"{rate:,.0f} messages/s",
+            *([f"last {' '.join(row.last)}"] if row.last else []),
+        ]
+
+
+def fold(parts: Sequence[str], width: int) -> str:
+    """The parts on one line, or on as many as it takes for none to be longer than ``width`` characters."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{lines[-1]} · {part}"
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {part}")
+    return "\n".join(lines)
 
 
 def _readable(text: str) -> list[str]:

@@ -18,18 +18,21 @@ from anyio.lowlevel import EventLoopToken, current_token
 from esm_emulator.cli import summary
 from esm_emulator.cli.logging import JournalLogger, logger
 from esm_emulator.cli.settings import Settings
+from esm_emulator.codes import CODES
 from esm_emulator.diagnosis import diagnose
 from esm_emulator.journal import EnvironmentStarted, Fact, Journal, LogLine, QueueTrouble
 from esm_emulator.report.messages import Messages
 from esm_emulator.service.outside import Outside
 from esm_emulator.service.service import Ended, Place, Service, Told, Wanted
-from esm_emulator.service.watch import EventLog
+from esm_emulator.service.watch import EventLog, facts_so_far
 
 __all__ = ["Showing", "run"]
 
 INTERRUPTED = 130
 BODIES = 5  # shown of each queue
 ERROR = 200  # characters of a server's own text
+LOOK_MS = 1_000  # between two looks for causes, at least; and this many times what a look takes
+DILIGENCE = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +93,28 @@ def _is_live(settings: Settings) -> bool:
 def _live(service: Service) -> Iterator[TextIO]:
     from esm_emulator.cli.live import LiveView  # noqa: PLC0415
 
-    with LiveView(service.rows, sys.stderr) as view:
+    with LiveView(service.rows, sys.stderr, _Found(service)) as view:
         yield view.stream
+
+
+class _Found:
+    """The causes found so far, a line each. Called again and again from one thread; looks now and then."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._facts = 0
+        self._next = 0
+        self._lines: list[str] = []
+
+    def __call__(self) -> Sequence[str]:
+        now, number = self._service.clock.now(), self._service.watch.facts
+        if now >= self._next and number != self._facts:
+            self._facts = number
+            found = diagnose(facts_so_far(self._service.journal))
+            self._lines = [f"{cause.code} {cause.subject}: {CODES[cause.code].title}" for cause in found]
+            took = self._service.clock.now() - now
+            self._next = now + max(LOOK_MS, DILIGENCE * took)
+        return self._lines
 
 
 def _web(service: Service, port: int, teller: _Teller) -> AbstractContextManager[str]:

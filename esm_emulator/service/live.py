@@ -20,10 +20,10 @@ from anyio.lowlevel import EventLoopToken
 
 from esm_emulator.diagnosis import diagnose
 from esm_emulator.errors import EsmError, UsageError
-from esm_emulator.journal import Fact
 from esm_emulator.report.trace import page
 from esm_emulator.report.trace.model import model
 from esm_emulator.service.service import Service
+from esm_emulator.service.watch import facts_so_far
 from esm_emulator.sqs import NewMessage
 
 __all__ = ["serve_live"]
@@ -82,7 +82,7 @@ class _Run:
         with self._lock:
             number = self.facts
             if self._latest[0] != number:
-                facts = _copy(self._service.journal)
+                facts = facts_so_far(self._service.journal)
                 self._latest = number, model(facts, diagnose(facts)) | {"live": self._choices()}
             return self._latest[1]
 
@@ -162,14 +162,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _act(self, act: Callable[[dict[str, Any]], str]) -> None:
         try:
-            asked = json.loads(self.rfile.read(min(int(self.headers.get("Content-Length") or 0), _MOST)))
-            if not isinstance(asked, dict):
-                raise TypeError("the body takes a JSON object")
-            self._answer(200, act(asked))
-        except (EsmError, ValueError, TypeError) as error:
+            self._answer(200, act(self._asked()))
+        except (EsmError, TypeError) as error:
             self._answer(400, str(error))
         except RuntimeError:
             self._answer(503, "The run has ended.")
+
+    def _asked(self) -> dict[str, Any]:
+        """The request's body. Raises ``TypeError`` for anything but a JSON object."""
+        length = self.headers.get("Content-Length") or ""
+        try:
+            asked = json.loads(self.rfile.read(min(int(length), _MOST))) if length.isdecimal() else None
+        except ValueError:
+            asked = None
+        if not isinstance(asked, dict):
+            raise TypeError("the body takes a JSON object")
+        return asked
 
     def _from_here(self) -> bool:
         return urlsplit(f"//{self.headers.get('Host', '')}").hostname in _HERE
@@ -215,12 +223,3 @@ def _text(asked: dict[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} takes a text")
     return value
-
-
-def _copy(journal: Any) -> list[Fact]:
-    """The facts that are kept, although others are added meanwhile."""
-    while True:
-        try:
-            return list(journal)
-        except RuntimeError:  # it changed while it was copied
-            continue

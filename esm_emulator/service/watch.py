@@ -7,7 +7,7 @@ latest facts then.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,18 +15,21 @@ from typing import Any, Self
 
 from esm_emulator.clocks import Clock
 from esm_emulator.errors import UsageError
-from esm_emulator.journal import Fact, Journal, MessageDeadLettered, MessageExpired, line
+from esm_emulator.journal import Fact, InvocationEnded, Journal, MessageDeadLettered, MessageExpired, line
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.prometheus import to_prometheus
 
-__all__ = ["EventLog", "Row", "Watch"]
+__all__ = ["EventLog", "Row", "Watch", "facts_so_far"]
+
+OUTCOMES = 5  # of a mapping's latest invocations that are kept
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One mapping as it stands: messages of its queue now, everything else since the start.
 
-    ``handled`` are messages deleted after processing or filtered out.
+    ``handled`` are messages deleted after processing or filtered out; ``last`` what came of the mapping's latest
+    invocations, the newest last: ``success``, or the type of the error.
     """
 
     mapping: str
@@ -38,6 +41,7 @@ class Row:
     throttles: int
     pollers: int
     handled: int
+    last: tuple[str, ...] = ()
 
 
 class Watch:
@@ -47,6 +51,7 @@ class Watch:
         self.facts = 0
         self.dead_lettered: Counter[str] = Counter()  # by the queue that they left
         self.expired: Counter[str] = Counter()
+        self._outcomes: dict[str, deque[str]] = {}  # by the mapping
         self._clock = clock
         self._metrics = Metrics()
         self._lock = threading.Lock()
@@ -60,6 +65,9 @@ class Watch:
                 self.dead_lettered[fact.queue] += 1
             elif isinstance(fact, MessageExpired):
                 self.expired[fact.queue] += 1
+            elif isinstance(fact, InvocationEnded):
+                last = self._outcomes.setdefault(fact.mapping, deque(maxlen=OUTCOMES))
+                last.append(fact.outcome if fact.outcome == "success" else fact.error_type or fact.outcome)
 
     def row(self, mapping: str, queue: str, function: str) -> Row:
         """How a mapping stands now; the ids are logical ones."""
@@ -79,6 +87,7 @@ class Watch:
                 ran.get("Throttles", 0),
                 metrics.running_pollers.get(mapping, 0),
                 own.get("DeletedEventCount", 0) + own.get("FilteredOutEventCount", 0),
+                tuple(self._outcomes.get(mapping, ())),
             )
 
     def metrics(self) -> dict[str, dict[str, dict[str, Any]]]:
@@ -93,6 +102,15 @@ class Watch:
         with self._lock:
             self._metrics.advance(self._clock.now())
             return to_prometheus(self._metrics)
+
+
+def facts_so_far(journal: Journal) -> list[Fact]:
+    """The facts that are kept, although others are added meanwhile by another thread."""
+    while True:
+        try:
+            return list(journal)
+        except RuntimeError:  # it changed while it was copied
+            continue
 
 
 class EventLog:

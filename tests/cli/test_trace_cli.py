@@ -67,31 +67,6 @@ def test_open_shows_the_page(journal, monkeypatch):
     assert opened == [journal.with_suffix(".html").resolve().as_uri()]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (None, "there is no journal"),
-        ("", "is empty"),
-        ("no json\n", "line 1 is not a fact of a journal"),
-        ('{"at":1,"event":"unheard-of"}\n', "line 1 is not a fact of a journal"),
-        (b"\xff\xfe", "not UTF-8"),
-    ],
-)
-def test_what_is_no_journal_is_refused(tmp_path, content, said):
-    path = tmp_path / "x.jsonl"
-    if content is not None:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UsageError, match=said) as caught:
-        run(path)
-    assert caught.value.exit_code == 2
-    assert "x.jsonl" in str(caught.value)
-
-
-def test_a_folder_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="is a folder"):
-        run(tmp_path)
-
-
 def test_a_place_that_cannot_be_written_is_named(journal, tmp_path):
     with pytest.raises(UsageError, match="cannot be written"):
         run(journal, "-o", tmp_path / "missing" / "page.html")

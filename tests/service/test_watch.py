@@ -48,10 +48,31 @@ def test_a_row_has_the_queue_as_it_is_now_and_sums_since_the_start() -> None:
     watch = Watch(journal, cast("Clock", Standing()))
     happen(journal)
     assert watch.row("m", "q", "f") == Row(
-        "m", visible=0, in_flight=1, dead_lettered=1, invocations=1, errors=1, throttles=0, pollers=5, handled=1
+        "m",
+        visible=0,
+        in_flight=1,
+        dead_lettered=1,
+        invocations=1,
+        errors=1,
+        throttles=0,
+        pollers=5,
+        handled=1,
+        last=("error",),
     )
     assert watch.facts == 9
     assert len(journal) == 2
+
+
+def test_the_latest_outcomes_are_those_of_the_mapping_and_errors_have_their_type() -> None:
+    journal = Journal()
+    watch = Watch(journal, cast("Clock", Standing()))
+    happen(journal)
+    for number in range(5):
+        journal.append(InvocationEnded(8, "other", "f", f"o{number}", 1, (), "m/1", "success", 1.0))
+        kind = None if number % 2 else "ValueError"
+        outcome = "error" if kind else "success"
+        journal.append(InvocationEnded(8, "m", "f", f"r{number}", 1, (), "m/1", outcome, 1.0, error_type=kind))
+    assert watch.row("m", "q", "f").last == ("ValueError", "success", "ValueError", "success", "ValueError")
 
 
 def test_the_page_for_prometheus_and_the_metrics_say_the_same() -> None:
