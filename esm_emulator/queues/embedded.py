@@ -274,6 +274,10 @@ class EmbeddedSqs:
                 with anyio.move_on_after(None if remaining is None else remaining / 1000):
                     await woken.wait()
                 forget()
+            if stop.is_set:  # it takes nothing any more; what it may have been woken for is for who waits behind it
+                with self._lock:
+                    self._wake(queue, self.clock.now())
+                break
             if messages := attempt():
                 return messages
         return []

@@ -65,6 +65,24 @@ def test_a_send_wakes_who_has_waited_longest():
     assert seen == [("T/1", 1_000, ["a"]), ("T/2", 2_000, ["b"]), ("T/3", 3_000, [])]
 
 
+def test_who_is_stopped_takes_nothing_any_more_and_wakes_the_next_in_its_place():
+    """A message and a stop in one instant: whoever was first in the line leaves it to the second (POLL-20)."""
+    stage, seen, stop, last = Stage(), [], Stop(), Stop()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for name, its_stop in (("T/1", stop), ("T/2", stop), ("T/3", last)):
+                group.start_soon(lambda name=name, its_stop=its_stop: stage.poll(name, seen, stop=its_stop))
+            await anyio.sleep(1)
+            stage.send("a")
+            stop.set()
+            await anyio.sleep(1)
+            last.set()
+
+    stage.run(main)
+    assert sorted(seen) == [("T/1", 1_000, []), ("T/2", 1_000, []), ("T/3", 1_000, ["a"])]
+
+
 def test_the_end_of_a_visibility_timeout_wakes_one_for_each_message():
     """Two messages come back at one instant and wake two of three (SQS-20); nobody polls meanwhile."""
     stage, seen, stop = Stage(visibility_timeout=30), [], Stop()
