@@ -274,13 +274,18 @@ class EmbeddedSqs:
                 with anyio.move_on_after(None if remaining is None else remaining / 1000):
                     await woken.wait()
                 forget()
-            if stop.is_set:  # it takes nothing any more; what it may have been woken for is for who waits behind it
-                with self._lock:
-                    self._wake(queue, self.clock.now())
+            if self._was_stopped(queue, stop):
                 break
             if messages := attempt():
                 return messages
         return []
+
+    def _was_stopped(self, queue: Queue, stop: Stop) -> bool:
+        """Whether it takes nothing any more; what it may have been woken for is then for who waits behind it."""
+        if stop.is_set:
+            with self._lock:
+                self._wake(queue, self.clock.now())
+        return stop.is_set
 
     def _attempt_blocking(
         self, queue: Queue, attempt: Callable[[], list[ReceivedMessage]], wait_ms: int
