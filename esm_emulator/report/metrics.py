@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from esm_emulator.journal import (
     BatchClosed,
+    DeleteIgnored,
     Deployed,
     EmptyReceives,
     EnvironmentStarted,
@@ -50,7 +51,7 @@ QUEUE_METRICS: dict[str, str] = {
     "ApproximateAgeOfOldestMessage": "maximum, seconds; in a dead-letter queue since the move (DLQ-4, DLQ-8)",
     "NumberOfMessagesSent": "sum; without moves to a dead-letter queue (DLQ-10) and duplicates",
     "NumberOfMessagesReceived": "sum; a message counts at each receive (MET-10)",
-    "NumberOfMessagesDeleted": "sum",
+    "NumberOfMessagesDeleted": "sum; every delete that SQS accepts, also of a message that is gone (MET-10)",
     "NumberOfEmptyReceives": "sum",
     "NumberOfDeduplicatedSentMessages": "sum, FIFO",
     "SentMessageSize": "sum, bytes",
@@ -241,6 +242,9 @@ class Metrics:
         elif fact.consumer is not None:
             self._mapping(_mapping_of(fact.consumer))["DeletedEventCount"] += 1
 
+    def _delete_ignored(self, fact: DeleteIgnored) -> None:
+        self._queue(fact.queue)["NumberOfMessagesDeleted"] += 1
+
     def _redelivered(self, fact: MessageRedelivered) -> None:
         self._queue(fact.queue)
         group = self.depths.leave(fact.message)
@@ -331,6 +335,7 @@ class Metrics:
         VisibilityChanged: _visibility,
         MessageHandedBack: _handed_back,
         MessageDeleted: _deleted,
+        DeleteIgnored: _delete_ignored,
         MessageRedelivered: _redelivered,
         MessageDeadLettered: _dead_lettered,
         MessageMoved: _moved,

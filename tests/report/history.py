@@ -49,6 +49,10 @@ class History:
     def deleted(self, ms, message, queue="Orders", consumer="Trigger/1"):
         return self._add(facts.MessageDeleted, ms, queue=queue, message=message, receipt="r", consumer=consumer)
 
+    def delete_ignored(self, ms, message, queue="Orders", consumer="Trigger/1"):
+        values = {"queue": queue, "message": message, "receipt": "r", "reason": "gone", "consumer": consumer}
+        return self._add(facts.DeleteIgnored, ms, **values)
+
     def filtered(self, ms, message, queue="Orders"):
         return self._add(facts.MessageFiltered, ms, mapping="Trigger", queue=queue, message=message, reason="no")
 

@@ -155,6 +155,14 @@ def test_receives_and_deletes_are_counted_each_time():
     assert numbers["NumberOfEmptyReceives"] == 4
 
 
+def test_a_delete_that_deletes_nothing_counts_for_the_queue():
+    """MET-10: SQS counts every delete that it accepts; the mapping counts what is deleted (MET-1)."""
+    history = History().sent(0, "m").received(0, "m").deleted(1_000, "m").delete_ignored(2_000, "m")
+    assert queue(history)["NumberOfMessagesDeleted"] == 2
+    assert queue(history)["messages"] == 0
+    assert Metrics.of(history).mappings["Trigger"]["DeletedEventCount"] == 1
+
+
 def test_a_duplicate_is_counted_apart():
     """MET-9: a deduplicated message is not added to the queue."""
     numbers = queue(History().sent(0, "m").duplicate(1, "m"))
