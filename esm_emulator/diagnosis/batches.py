@@ -132,7 +132,7 @@ def ignored_report(run: Run) -> Iterator[Diagnosis]:
         summary = (
             f"The function reported {counted(len(reported) or len(lost), 'failed message')}, but FunctionResponseTypes "
             f"of {mapping} does not have ReportBatchItemFailures: all {counted(len(everything), 'message')} of "
-            f"{_batches(batches)} were deleted, and lost are {names(lost)}."
+            f"{_batches(batches)} were deleted. Lost: {names(lost)}."
         )
         yield diagnosis("D121", mapping, lost, summary, _evidence(batches))
 
@@ -185,7 +185,7 @@ def raised(run: Run) -> Iterator[Diagnosis]:
         said = f" ({error.error_type}: {error.error_message})" if error and error.error_type else ""
         summary = (
             f"{_batches(found)} of {mapping} failed as a whole because the function raised{said}: "
-            f"{counted(len(again), 'message')} ran again, also those that were finished. {mapping} has "
+            f"{counted(len(again), 'message')} ran again, whatever was finished. {mapping} has "
             "ReportBatchItemFailures, so single failures could have been reported."
         )
         yield diagnosis("D123", mapping, stays, summary, _evidence(found))
@@ -270,7 +270,7 @@ def quiet_window(run: Run) -> Iterator[Diagnosis]:
         stays = _of_batches(found)
         summary = (
             f"{_batches(found)} of {mapping} waited up to {rounded(waited)} although the window is {window} s: the "
-            f"queue was nearly empty ({counted(len(worst.stays), 'message')} in the batch). Concerned are "
+            f"queue was nearly empty ({counted(len(worst.stays), 'message')} in the batch). Concerned: "
             f"{names(stays)}."
         )
         yield diagnosis("D140", mapping, stays, summary, _evidence(found))

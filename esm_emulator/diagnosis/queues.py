@@ -169,7 +169,7 @@ def not_polled(run: Run) -> Iterator[Diagnosis]:
         oldest = run.end - min(stay.entered_at for stay in stays)
         summary = (
             f"{counted(len(stays), 'message')} waiting in {queue}, the oldest for {rounded(oldest)}: {names(stays)}. "
-            f"{', '.join(mappings)} is Disabled since {show_duration(since)}."
+            f"{', '.join(mappings)} {'is' if len(mappings) == 1 else 'are'} Disabled since {show_duration(since)}."
         )
         evidence = [*(state[0] for state in states.values() if state), *(stay.index for stay in stays)]
         yield diagnosis("D180", mappings[0], stays, summary, evidence)

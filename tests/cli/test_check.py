@@ -145,7 +145,7 @@ def test_sarif_tells_what_was_accepted_outside_of_the_file(risky: Path) -> None:
 
 def test_sarif_names_files_by_uris(risky: Path) -> None:
     """A space, an umlaut and a percent sign are escaped; whatever is relative stays relative."""
-    odd = Path.cwd() / "ein Stück 100%.yaml"
+    odd = risky.absolute().with_name("ein Stück 100%.yaml")
     odd.write_text(RISKY, encoding="utf-8")
     for given, uri in ((odd.name, "ein%20St%C3%BCck%20100%25.yaml"), (odd, odd.as_uri())):
         log = json.loads(checked(Path(given), "--format", "sarif").stdout)

@@ -104,7 +104,7 @@ NEAR: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("D170", "a chain that ends", {"Worker.Handler": "recursion.ends"}, []),
     ("D180", "enabled before the end", {"timeline": [{"at": "5m", "enable": "Trigger"}]}, []),
     ("D180", "purged", {"timeline": [{"at": "5m", "purge": "Orders"}]}, []),
-    ("D181", "a backlog that is soon gone", {"send.0.count": 2_000}, []),
+    ("D181", "a backlog that is soon gone", {"behavior.Worker": [{"takes": "500ms"}]}, []),
     ("D181", "a limit of its own", {"Trigger.ScalingConfig": {"MaximumConcurrency": 50}}, []),
     ("D182", "room for a cold start", {"Orders.VisibilityTimeout": 33}, []),
 ]
