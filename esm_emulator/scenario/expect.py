@@ -178,12 +178,14 @@ class _Judge:
                 return
 
     def _fits(self, fact: Fact, wanted: TimelineExpectation) -> bool:
-        if fact.event != wanted.event or (wanted.at is not None and fact.at - self._start != wanted.at):
-            return False
-        if wanted.message is not None and not self._is_about(fact, wanted.message):
+        if not self._is_such(fact, wanted) or (wanted.at is not None and fact.at - self._start != wanted.at):
             return False
         values = fact.to_json()
         return all(comparison.holds(values.get(name)) for name, comparison in _fields(wanted))
+
+    def _is_such(self, fact: Fact, wanted: TimelineExpectation) -> bool:
+        """Whether a fact is of that event, and about that message, at whatever time."""
+        return fact.event == wanted.event and (wanted.message is None or self._is_about(fact, wanted.message))
 
     def _is_about(self, fact: Fact, name: str) -> bool:
         named = {id for message in self._outcome.messages.named(name) for id in message.ids}
@@ -194,8 +196,8 @@ class _Judge:
 
     def _others(self, wanted: TimelineExpectation) -> str:
         """When facts of that event (and message) did happen."""
-        loose = TimelineExpectation(event=wanted.event, message=wanted.message)
-        times = [show_duration(f.at - self._start) for f in self._outcome.played.journal if self._fits(f, loose)]
+        journal = self._outcome.played.journal
+        times = [show_duration(fact.at - self._start) for fact in journal if self._is_such(fact, wanted)]
         what = f"{wanted.event} of {wanted.message}" if wanted.message else wanted.event
         return f"{what} happened at {', '.join(times[:8])}" if times else f"{what} never happened"
 

@@ -41,6 +41,7 @@ def problems_of_parts(
         *unsendable,
         *(() if unsendable else _labels(model, source, folder)),
         *_redrives(model, source),
+        *_redeliveries(model, resources, source),
         *_changes(model, resources, profile, source),
     ]
 
@@ -146,6 +147,15 @@ def _redrives(model: ScenarioModel, source: Source) -> Iterator[Problem]:
         if rate is not None and not (rate.is_integer() and 1 <= rate <= FASTEST):
             message = f"SQS moves a whole number from 1 to {FASTEST} of messages a second, not {rate:g}"
             yield source.problem(message, ("timeline", index, "redrive", "rate"), clause="SQS-40")
+
+
+def _redeliveries(model: ScenarioModel, resources: Resources, source: Source) -> Iterator[Problem]:
+    """Only the replicas of a standard queue deliver once more (SQS-28)."""
+    for index, step in enumerate(model.timeline):
+        queue = None if step.fault is None else resources.queues.get(step.fault.redeliver or "")
+        if queue is not None and queue.FifoQueue:
+            message = f"{queue.id} is a FIFO queue, which does not deliver a message that is in flight"
+            yield source.problem(message, ("timeline", index, "fault", "redeliver"), clause="SQS-28")
 
 
 def _changes(model: ScenarioModel, resources: Resources, profile: Profile, source: Source) -> Iterator[Problem]:
