@@ -16,7 +16,6 @@ from pydantic import (
     Discriminator,
     Field,
     PlainValidator,
-    StringConstraints,
     Tag,
     ValidationInfo,
     WithJsonSchema,
@@ -485,6 +484,12 @@ class ExpectModel(_Model):
     within: Duration | None = None
 
 
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(f"takes text of one line, not {shown(text)}")
+    return text
+
+
 def _not_a_bool(value: Any) -> Any:
     """Python takes true for 1; a file that says true does not mean version 1."""
     return str(value).lower() if isinstance(value, bool) else value
@@ -505,7 +510,7 @@ class ScenarioModel(_Model):
     """A whole file. ``resources`` and ``variants`` are read further by the loader."""
 
     version: Annotated[Literal[1], BeforeValidator(_not_a_bool)]
-    name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$")] | None = None
+    name: Annotated[str, AfterValidator(_one_line)] | None = None
     description: str = ""
     tags: list[str] = []
     clock: Literal["virtual", "real"] = "virtual"

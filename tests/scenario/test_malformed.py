@@ -8,7 +8,7 @@ import pytest
 
 from esm_emulator.errors import ConfigError, RefusedByAws
 from esm_emulator.scenario.file import load_cases
-from tests.scenario.stories import BASE, written
+from tests.scenario.stories import BASE, DLQ, written
 
 SEND = "send: [{to: Orders, body: a}]\n"
 
@@ -164,6 +164,117 @@ WRONG: dict[str, tuple[str, str]] = {
         BASE + "variants:\n  a:\n    expect: {stoped: idle}\n",
         "15:14: variants.a.expect.stoped: unknown key 'stoped'; did you mean 'stopped'?",
     ),
+    "a label in an action": (
+        BASE.replace("then: succeed", "then: {fail: [gold]}") + "send: [{to: Orders, body: a, label: good}]\n",
+        "12:27: behavior.Worker.0.then.fail.0: no message has the label 'gold'; did you mean 'good'?",
+    ),
+    "a label that is chosen": (
+        BASE + SEND + "expect: {messages: [{where: {label: o-41}, count: 0}]}\n",
+        "14:37: expect.messages.0.where.label: no message has the label 'o-41'",
+    ),
+    "a label on the expected timeline": (
+        BASE
+        + 'send: [{to: Orders, count: 40, body: x, label: "o-{{ index }}"}]\n'
+        + "expect: {timeline: [{event: received, message: o-40}, {event: received, message: o-41}]}\n",
+        "14:82: expect.timeline.1.message: no message has the label 'o-41'; did you mean 'o-4'?",
+    ),
+    "an open placeholder": (
+        BASE + "send:\n  - {to: Orders, body: {a: ['{{ index']}}\n",
+        "14:5: send.0: '{{ index' is not closed; a placeholder is {{ index }}",
+    ),
+    "a key without a value": (
+        BASE + "timeline:\n  - {at: 1s, purge: }\n",
+        "14:21: timeline.0.purge: takes a value, not nothing; leave the key out if nothing is meant",
+    ),
+    "a fault of nothing": (
+        BASE + "timeline:\n  - {at: 1s, fault: {throttle: }}\n",
+        "14:32: timeline.0.fault.throttle: takes a value, not nothing; leave the key out if nothing is meant",
+    ),
+    "two actions": (
+        BASE.replace("then: succeed", "then: {raise: {}, exit: 1}"),
+        ("12:13: behavior.Worker.0.then: takes exactly one of raise, return, fail, exit; not raise and exit together"),
+    ),
+    "the zeroth receive": (
+        BASE.replace("then: succeed", "when: {receive: 0}"),
+        "12:29: behavior.Worker.0.when.receive: takes counts from 1 on, not 0",
+    ),
+    "an outcome": (
+        BASE + SEND + "expect: {messages: [{none: {outcome: deletd}}]}\n",
+        (
+            "14:38: expect.messages.0.none.outcome: takes one of deleted, dead-lettered, filtered, expired, purged, "
+            "waiting, lost, not 'deletd'; did you mean 'deleted'?"
+        ),
+    ),
+    "a number in words": (
+        BASE + SEND + "expect: {messages: [{none: {receives: two}}]}\n",
+        (
+            '14:39: expect.messages.0.none.receives: takes a number, a comparison such as ">= 1", '
+            "or {between: [a, b]}, not 'two'"
+        ),
+    ),
+    "a metric that is true": (
+        BASE + "expect: {queues: {Orders: {messages: true}}}\n",
+        (
+            '13:38: expect.queues.Orders.messages: takes a number, a comparison such as ">= 1", '
+            "or {between: [a, b]}, not true"
+        ),
+    ),
+    "a comparison of a fact's field": (
+        BASE + SEND + "expect:\n  timeline:\n    - {event: received, receive_count: '>= two'}\n",
+        (
+            '16:40: expect.timeline.0.receive_count: takes a comparison with a number, such as ">= 1" or "!= 0", '
+            "not '>= two'"
+        ),
+    ),
+    "a warning among the diagnoses": (
+        BASE + "expect: {diagnoses: {allow: [ESM-D101, ESM-W201]}}\n",
+        "13:40: expect.diagnoses.allow.1: takes codes such as ESM-D101, not 'ESM-W201'",
+    ),
+    "a truth for a group": (
+        BASE + "send:\n  - {to: Orders, body: a, group: true}\n",
+        "14:34: send.0.group: takes text or a number, not true",
+    ),
+    "one message of a list": (
+        BASE + "send:\n  - {to: Orders, messages: [{body: a}, {body: ''}]}\n",
+        (
+            "14:40: send.0.messages.1: SQS refuses it: MissingParameter: "
+            "The request must contain the parameter MessageBody."
+        ),
+    ),
+    "a rate of a redrive": (
+        DLQ + "timeline:\n  - {at: 1s, redrive: {from: OrdersDlq, rate: 5/h}}\n",
+        ("19:47: timeline.0.redrive.rate: SQS moves a whole number from 1 to 500 of messages a second, not 0.00138889"),
+    ),
+    "a FIFO queue that redelivers": (
+        BASE.replace("VisibilityTimeout: 60", "FifoQueue: true")
+        + "timeline:\n  - {at: 1s, fault: {redeliver: Orders}}\n",
+        (
+            "14:33: timeline.0.fault.redeliver: Orders is a FIFO queue, "
+            "which does not deliver a message that is in flight"
+        ),
+    ),
+    "a variant's key of the file": (
+        BASE + "variants:\n  a:\n    set: {sned: []}\n",
+        "15:11: variants.a.set.sned: there is no resource 'sned'; did you mean 'send'?",
+    ),
+    "a variant's name": (
+        BASE + "variants:\n  a:\n    set: {name: other}\n",
+        "15:11: variants.a.set.name: a variant does not change name: cases of one file have one name",
+    ),
+    "a variant that is skipped": (
+        BASE + "variants:\n  a: skip\n",
+        "14:6: variants.a: takes a mapping; only the base can be skipped",
+    ),
+    "nothing but a skipped base": (
+        BASE + "variants:\n  base: skip\n",
+        "14:9: variants.base: skip leaves nothing to play: there are no variants",
+    ),
+    "resources that are none": ("version: 1\nresources: 3\n", "2:12: resources: takes a mapping, not 3"),
+    "a name of two lines": (
+        BASE + 'name: "a\\nb"\n',
+        "13:7: name: takes text of one line, not 'a\\nb'",
+    ),
+    "an empty file": ("", "1:1: a scenario is a mapping that begins with version: 1"),
     "a key twice": (BASE + "behavior: {}\n", "13:1: the key 'behavior' is here twice; the first is on line 11"),
     "no mapping": ("- 1\n", "1:1: a scenario is a mapping that begins with version: 1"),
     "no behavior": (

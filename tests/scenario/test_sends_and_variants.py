@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esm_emulator.errors import ConfigError
 from esm_emulator.scenario.file import load_cases
 from esm_emulator.scenario.sends import Sending, evaluate, fill, sendings
 from tests.scenario.stories import BASE, DLQ, results, written
@@ -81,6 +82,46 @@ def test_an_event_of_sam_is_sent_as_it_stands(tmp_path: Path) -> None:
     assert (two.at, two.message.body) == (1000, "two")
 
 
+def test_placeholders_stand_in_attributes_too(tmp_path: Path) -> None:
+    """In a text, and in the value of a typed one."""
+    entry = (
+        "  - {to: Orders, count: 2, body: x, attributes: {T: 'n-{{ index }}', N: {Type: Number, Value: '{{ index }}'}}}"
+    )
+    found = [sending.message.attributes for sending in sent(tmp_path, entry)]
+    assert [(item["T"].string_value, item["N"].string_value) for item in found] == [("n-1", "1"), ("n-2", "2")]
+
+
+def test_what_a_file_leaves_out_stands_on_its_entry(tmp_path: Path) -> None:
+    """Label, group, deduplication id and attributes; what a record has itself stays."""
+    records = [{"body": "one"}, {"body": "two", "attributes": {"MessageGroupId": "own"}}]
+    (tmp_path / "event.json").write_text(json.dumps({"Records": records}))
+    entry = (
+        '{to: Orders, file: event.json, label: "f-{{ index }}", group: g, dedup: "d-{{ index }}", attributes: {T: x}}'
+    )
+    found = [sending.message for sending in sent(tmp_path, f"  - {entry}", FIFO)]
+    assert [(item.label, item.group, item.dedup) for item in found] == [("f-1", "g", "d-1"), ("f-2", "own", "d-2")]
+    assert {item.attributes["T"].string_value for item in found} == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        ({"body": 3}, "a record of an SQS event has a body, which is text"),
+        ({"body": "x", "attributes": 3}, "attributes of a record takes a mapping, not 3"),
+        ({"body": "x", "messageAttributes": {"A": "b"}}, "attribute 'A' of a record takes a mapping, not 'b'"),
+        (
+            {"body": "x", "messageAttributes": {"A": {"dataType": "Binary", "binaryValue": "%"}}},
+            "attribute 'A' of a record: binaryValue is base64 text",
+        ),
+    ],
+)
+def test_a_record_that_is_none_is_told(record: object, said: str, tmp_path: Path) -> None:
+    """Whatever it holds instead."""
+    (tmp_path / "event.json").write_text(json.dumps({"Records": [record]}))
+    with pytest.raises(ConfigError, match=said):
+        sent(tmp_path, "  - {to: Orders, file: event.json}")
+
+
 def test_lines_of_json_are_sent(tmp_path: Path) -> None:
     """A JSON string is the body itself, anything else its text; empty lines are nothing."""
     (tmp_path / "lines.jsonl").write_text('"text"\n\n{"a": 1}\n3\n')
@@ -144,6 +185,30 @@ def test_the_base_can_be_dropped(tmp_path: Path, skip: str) -> None:
     """Only the variants are cases then."""
     cases = load_cases(written(tmp_path, DLQ + VARIANTS + skip))
     assert [case.variant for case in cases] == ["patient", "forgiving", "endless", "silent"]
+
+
+def test_a_variant_without_expectations_keeps_those_of_the_base(tmp_path: Path) -> None:
+    """They fail where they stand; and one of them can be set like anything else."""
+    text = DLQ + "expect: {queues: {OrdersDlq: {messages: 1}}}\nvariants:\n"
+    text += "  none: {set: {send: []}}\n  one: {set: {send: [], expect.queues.OrdersDlq.messages: 0}}\n"
+    found = results(tmp_path, text)
+    assert [[(failure.path, failure.line) for failure in case.failures] for case in found] == [
+        [], [("queues.OrdersDlq.messages", 18)], [],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("profile", ["", "profile: aws-2018\n", "profile: {extends: aws-2018}\n"])
+def test_a_variant_sets_a_field_of_the_profile(profile: str, tmp_path: Path) -> None:
+    """Of none, of a name, and of one with fields already."""
+    text = f"{BASE}{profile}variants: {{a: {{set: {{profile.account_concurrency: 5}}}}}}\n"
+    base, variant = load_cases(written(tmp_path, text))
+    assert variant.profile == base.profile.with_(account_concurrency=5)
+
+
+def test_a_variant_takes_a_resource_away(tmp_path: Path) -> None:
+    """Its id alone with null removes it."""
+    _, variant = load_cases(written(tmp_path, BASE + "variants: {a: {set: {Trigger: null}}}\n"))
+    assert (list(variant.resources.mappings), list(variant.resources.queues)) == ([], ["Orders"])
 
 
 def test_a_variant_changes_what_a_template_says(tmp_path: Path) -> None:
