@@ -1,9 +1,9 @@
 """What ``terraform show -json`` prints of a state or a plan, as resources.
 
 Of a state everything is deployed: AWS has taken it, so that no rule of creation is applied, and a value that AWS would
-not take today has drifted. To a plan the rules are applied. Ids are Terraform's addresses. Only queues, functions and
-mappings are read; a mapping whose queue or function is not in the state is left out with a warning. Where the code of
-a function is, a state does not tell.
+not take today has drifted. To a plan the rules are applied; what it does not know yet is not taken for a default. Ids
+are Terraform's addresses. Only queues, functions and mappings are read; a mapping whose queue or function is not here
+is left out with a warning. Where the code of a function is, neither tells.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any
 from esm_emulator.errors import ConfigError, Problem
 from esm_emulator.resources import Resources
 from esm_emulator.resources.declared import FUNCTION, MAPPING, QUEUE, Declared, Origin, Spot
-from esm_emulator.resources.models import ACCOUNT, REGION
+from esm_emulator.resources.models import ACCOUNT, REGION, queue_arn
 from esm_emulator.templates import Loaded
+from esm_emulator.templates.terraform_plan import Plan
 from esm_emulator.yaml_source import Document, Path, dotted
 
 __all__ = ["examine_state", "is_state"]
@@ -89,7 +90,8 @@ def examine_state(document: Document) -> Loaded:
         raise ConfigError([document.problem("this is not what terraform show -json prints")])
     blocks = list(_blocks(document.data))
     region, account = _home(blocks)
-    state = _State(document, region, account)
+    plan = None if "values" in document.data else Plan(document.data, frozenset(block.address for block in blocks))
+    state = _State(document, region, account, plan)
     for block in blocks:
         state.add(block)
     examined = Resources.examine(state.finished(), region=region, account=account, only=_rules_for(document.data))
@@ -158,6 +160,7 @@ class _State:
     document: Document
     region: str
     account: str
+    plan: Plan | None = None
     warnings: list[Problem] = field(default_factory=list)
     made: dict[str, Declared] = field(default_factory=dict)
     urls: dict[str, str] = field(default_factory=dict)
@@ -201,6 +204,7 @@ class _State:
             self.made[queue.id] = Declared(queue.id, QUEUE, queue.properties, origin, queue.folder, strict=False)
 
     def _add_mapping(self, block: _Block) -> None:
+        block = self._with_references(block)
         source = str(block.values.get("event_source_arn") or "")
         function = str(block.values.get("function_arn") or block.values.get("function_name") or "")
         name = re.sub(r"^(?:.*:)?function:", "", function).partition(":")[0]
@@ -213,11 +217,31 @@ class _State:
         else:
             self._declare(block)
 
+    def _with_references(self, block: _Block) -> _Block:
+        """A mapping of a plan with the ARN of its queue and its function's name, where the configuration tells them."""
+        if self.plan is None:
+            return block
+        values = dict(block.values)
+        queue = self.plan.target(block.address, "event_source_arn", "aws_sqs_queue")
+        if not values.get("event_source_arn") and queue in self.made:
+            values["event_source_arn"] = queue_arn(self.made[queue].properties["QueueName"], self.region, self.account)
+        alias = self.plan.target(block.address, "function_name", "aws_lambda_alias")
+        function = self.plan.target(alias or block.address, "function_name", "aws_lambda_function")
+        if not (values.get("function_arn") or values.get("function_name")) and function in self.made:
+            values["function_name"] = self.made[function].properties["FunctionName"]
+            self.functions.add(values["function_name"])
+        return replace(block, values=values)
+
     def _declare(self, block: _Block) -> None:
         type_, names = _TYPES[block.type]
         properties: dict[str, Any] = {}
         moved: dict[Path, Spot] = {}
+        told: set[str] = set()
         for name, property_ in names.items():
+            if self.plan is not None and name not in block.values:
+                told.add(property_)
+                if self.plan.is_unknown(block.address, name):
+                    self._warn(block, f"{name} gets its value when it is deployed; left at its default", f".{name}")
             value = _CONVERT.get(name, _same)(block.values.get(name))
             if value is not None:
                 properties[property_] = value
@@ -236,14 +260,17 @@ class _State:
                 properties[name] = _made_up(block.address) + ending
         origin = Origin(block.path, self.document, moved)
         folder = FilePath(self.document.file).absolute().parent
-        self.made[block.address] = Declared(block.address, type_, properties, origin, folder, strict=False)
+        unknown = frozenset(told - set(properties))
+        self.made[block.address] = Declared(
+            block.address, type_, properties, origin, folder, strict=False, told=unknown
+        )
 
     def _spot(self, block: _Block, name: str) -> Spot:
         return Spot(self.document, (*block.path, "values", name))
 
-    def _warn(self, block: _Block, message: str) -> None:
+    def _warn(self, block: _Block, message: str, rest: str = "") -> None:
         problem = self.document.problem(message, block.path, key=True)
-        self.warnings.append(Problem(message, block.address, problem.file, problem.line, problem.column))
+        self.warnings.append(Problem(message, block.address + rest, problem.file, problem.line, problem.column))
 
 
 def _made_up(address: str) -> str:
