@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -42,7 +43,7 @@ from esm_emulator.clocks.virtual import WATCHDOG_S, Session, VirtualClock
 from esm_emulator.diagnosis import Diagnosis, diagnose
 from esm_emulator.durations import show_duration
 from esm_emulator.emulation import Emulation, Plan, unknown
-from esm_emulator.errors import UsageError
+from esm_emulator.errors import ClockError, UsageError
 from esm_emulator.functions import Failed
 from esm_emulator.journal import Journal
 from esm_emulator.mapping.filter import creation_rules
@@ -300,7 +301,9 @@ class VirtualEmulator(Emulator):
         self, resources: Source | None = None, *, watchdog_s: float | None = WATCHDOG_S, **options: Any
     ) -> None:
         self._session = Session(VirtualClock(), watchdog_s=watchdog_s)
-        self._closing, self._ended = asyncio.Event(), asyncio.Event()
+        self._closing = asyncio.Event()
+        self._program: asyncio.Task[None] | None = None
+        self._is_broken = False
         try:
             super().__init__(resources, **options)
         except BaseException:
@@ -309,8 +312,8 @@ class VirtualEmulator(Emulator):
 
     def advance(self, duration: str | float) -> None:
         """Let exactly so much time pass (``"30s"``, ``"1m30s"``, or seconds), and all happen that is due by then."""
-        self._must_be_open()
-        self._session.advance(ms_of(duration, "advance"))
+        with self._step():
+            self._session.advance(ms_of(duration, "advance"))
 
     def run_until_idle(self, limit: str | float = FOREVER) -> None:
         """Skip until no invocation runs and every queue that an enabled mapping reads is empty.
@@ -322,8 +325,8 @@ class VirtualEmulator(Emulator):
 
     def run_until(self, condition: Callable[[], bool], limit: str | float = FOREVER) -> bool:
         """Skip from instant to instant until ``condition`` holds, for ``limit`` at most; whether it holds."""
-        self._must_be_open()
-        return self._session.run_until(condition_of(condition), limit_ms=ms_of(limit, "limit"))
+        with self._step():
+            return self._session.run_until(condition_of(condition), limit_ms=ms_of(limit, "limit"))
 
     async def aadvance(self, duration: str | float) -> None:
         """As :meth:`advance`."""
@@ -344,10 +347,11 @@ class VirtualEmulator(Emulator):
         self._session.check()  # before anything is ended
         self._closed = True
         try:
-            if self._deployed is not None:
+            if self._deployed is not None and self._program is not None:
                 self._deployed.finished("closed")
                 self._closing.set()
-                self._session.run(self._ended.wait)
+                if not self._is_broken:
+                    self._session.run(asyncio.wait, [self._program])
         finally:
             self._session.close()
 
@@ -359,14 +363,27 @@ class VirtualEmulator(Emulator):
             async with emulation.running():
                 started.set()
                 await self._closing.wait()
-            self._ended.set()
 
-        self._session.start(program, name="emulation")
+        self._program = self._session.start(program, name="emulation")
         self._session.run(started.wait)
         self._deployed = emulation
 
     def _act(self, action: Callable[[], Any]) -> Any:
         return action()
+
+    def _must_be_open(self) -> None:
+        super()._must_be_open()
+        if self._is_broken or (self._program is not None and self._program.done()):
+            raise UsageError("this emulator's run has ended, with the error that was raised; make another emulator")
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        self._must_be_open()
+        try:
+            yield
+        except ClockError:
+            self._is_broken = True  # what was interrupted cannot be taken up again
+            raise
 
     def _steer(self, action: Callable[[], None]) -> None:
         self._must_be_open()

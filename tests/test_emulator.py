@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from esm_emulator.emulator import RealEmulator, VirtualEmulator
-from esm_emulator.errors import SqsError, UsageError
+from esm_emulator.errors import SqsError, Stuck, UsageError
 from esm_emulator.journal import Fact, InvocationEnded, InvocationStarted, MessageReceived
 
 
@@ -345,3 +346,35 @@ def test_a_template_with_its_folder(tmp_path: Path) -> None:
             esm.send("Orders", "a")
             esm.run_until_idle()
             assert esm.message("a").successes == 1
+
+
+def busy(_event: Any, _context: Any) -> None:
+    """Compute for ever."""
+    while True:
+        pass
+
+
+@pytest.mark.slow
+def test_what_got_stuck_can_be_looked_at_and_closed_and_goes_on_no_more() -> None:
+    """The watchdog's error stands alone; boto3 and the clock are let go as ever."""
+    with VirtualEmulator(resources(), handlers={"Worker": busy}, watchdog_s=0.3) as esm:
+        esm.send("Orders", "a", label="a")
+        with pytest.raises(Stuck, match="in busy"):
+            esm.run_until_idle()
+        assert esm.message("a").invocations == 1
+        with pytest.raises(UsageError, match="run has ended, with the error"):
+            esm.run_until_idle()
+    assert "AWS_LAMBDA_FUNCTION_NAME" not in os.environ
+    with VirtualEmulator(resources(), handlers={"Worker": works}) as other:
+        other.send("Orders", "a")
+        other.run_until_idle()
+
+
+def test_a_condition_that_raises_ends_nothing() -> None:
+    """Its error is the caller's; the emulator goes on."""
+    with VirtualEmulator(resources(), handlers={"Worker": works}) as esm:
+        esm.send("Orders", "a")
+        with pytest.raises(ZeroDivisionError):
+            esm.run_until(lambda: 1 // 0 == 0)
+        esm.run_until_idle()
+        assert esm.message("a").outcome == "deleted"

@@ -21,7 +21,7 @@ import anyio
 
 from esm_emulator.clocks import handlers
 from esm_emulator.clocks.aside import aside
-from esm_emulator.clocks.loop import VirtualLoop
+from esm_emulator.clocks.loop import Interrupted, VirtualLoop
 from esm_emulator.clocks.watchdog import watch
 from esm_emulator.errors import UsageError
 
@@ -153,10 +153,11 @@ class Session:
         """
         self.check()
         task = self._task(function, args, None)
-        task.add_done_callback(lambda _: self._loop.stop())
+        task.add_done_callback(self._ended)
         try:
             self._step()
         except BaseException:
+            task.remove_done_callback(self._ended)  # one that is left must not stop another step
             if task.done() and not task.cancelled():
                 task.exception()  # seen: what ended the run says more
             raise
@@ -233,10 +234,14 @@ class Session:
 
         return self._loop.create_task(main(), name=name or getattr(function, "__qualname__", None))
 
+    def _ended(self, _: asyncio.Task[Any]) -> None:
+        self._loop.stop()
+
     def _background_ended(self, task: asyncio.Task[Any]) -> None:
         error = None if task.cancelled() else task.exception()
-        if error is not None and not self._loop.is_closed():
-            self._loop.fail(error)
+        if error is None or self._loop.is_closed() or isinstance(error, Interrupted):
+            return  # the watchdog's own error ends the run
+        self._loop.fail(error)
 
     def _limit(self, ms: int | None) -> int | None:
         return None if ms is None else self.clock.now_us + ms * 1_000
