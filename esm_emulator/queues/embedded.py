@@ -31,6 +31,7 @@ from esm_emulator.journal import (
     MessageDeadLettered,
     MessageDeleted,
     MessageReceived,
+    MessageSent,
     QueueTrouble,
     VisibilityChanged,
 )
@@ -370,12 +371,15 @@ class EmbeddedSqs:
 
     def _after(self, facts: Sequence[Fact], now: int) -> None:
         """Wake who waits at a dead-letter queue, and see to what is due sooner now than before."""
-        kinds = {type(fact) for fact in facts}
-        if MessageDeadLettered in kinds:
-            for fact in facts:
-                if isinstance(fact, MessageDeadLettered):
-                    self._wake(self._by_id(fact.to), now)
-        if not kinds <= _NEVER_SOONER or not kinds:
+        sooner = not facts  # a look may have found something due that nobody has told yet
+        for fact in facts:
+            if isinstance(fact, MessageSent):
+                sooner = sooner or fact.expires_at < self._due
+                continue
+            sooner = sooner or type(fact) not in _NEVER_SOONER
+            if isinstance(fact, MessageDeadLettered):
+                self._wake(self._by_id(fact.to), now)
+        if sooner:
             self._arm(now)
 
     def _by_id(self, id: str) -> Queue:
