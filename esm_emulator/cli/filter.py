@@ -179,8 +179,10 @@ def _text_of(name: str) -> str:
 
 def _items(text: str) -> list[Any]:
     """Records of an event as objects, and bodies as texts."""
+    from esm_emulator.scenario.sends import is_sqs_event  # noqa: PLC0415 - not for esm --help
+
     document = _json(text)
-    if isinstance(document, dict) and isinstance(document.get("Records"), list):
+    if is_sqs_event(document):
         return list(document["Records"])
     if document is not None and len(text.strip().splitlines()) > 1:
         return [text.strip()]

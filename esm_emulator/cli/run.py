@@ -125,8 +125,8 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
     from esm_emulator.templates import load  # noqa: PLC0415
     from esm_emulator.written import make_writable  # noqa: PLC0415
 
-    if given["redact"] and not given["trace"]:
-        raise UsageError("--redact leaves bodies out of the trace; give --trace FILE too")
+    if given["redact"] and not given["trace"] and given["web"] is None:
+        raise UsageError("--redact leaves bodies out of the trace; give --trace FILE or --web N too")
     if config is None and not given["handler"]:
         raise UsageError(
             "there is nothing to run: name a handler (esm run --handler app.handler) or a file (esm run esm.yaml)"

@@ -62,7 +62,7 @@ def run(settings: Settings, wanted: Wanted, showing: Showing) -> int:
         if showing.metrics_port is not None:
             teller.metrics(stack.enter_context(_metrics(service, showing.metrics_port)))
         if showing.web is not None:
-            teller.web(stack.enter_context(_web(service, showing.web, teller)))
+            teller.web(stack.enter_context(_web(service, showing, teller)))
         stack.enter_context(JournalLogger(teller.heard_from(service.journal), settings, teller.stream))
         ended = anyio.run(service.run)
     teller.stream = sys.stderr
@@ -117,10 +117,10 @@ class _Found:
         return self._lines
 
 
-def _web(service: Service, port: int, teller: _Teller) -> AbstractContextManager[str]:
+def _web(service: Service, showing: Showing, teller: _Teller) -> AbstractContextManager[str]:
     from esm_emulator.service.live import serve_live  # noqa: PLC0415 - only who asks pays for it
 
-    return serve_live(service, port, lambda: teller.loop)
+    return serve_live(service, showing.web or 0, lambda: teller.loop, redact=showing.redact)
 
 
 def _metrics(service: Service, port: int) -> AbstractContextManager[str]:

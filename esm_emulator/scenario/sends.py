@@ -32,11 +32,13 @@ __all__ = [
     "evaluate",
     "fill",
     "first_messages",
+    "is_sqs_event",
     "messages_of_file",
     "messages_of_text",
     "sendings",
 ]
 
+_SQS = "aws:sqs"
 SHORT = 20  # characters of a body that may serve as a label
 _PLACEHOLDER = re.compile(r"\{\{(.*?)(\}\}|$)", re.DOTALL)
 _OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
@@ -268,9 +270,18 @@ def messages_of_text(text: str, name: str) -> list[NewMessage]:
         event = json.loads(text)
     except ValueError:
         event = None
-    if isinstance(event, dict) and isinstance(event.get("Records"), list):
+    if is_sqs_event(event):
         return [_of_record(record, name) for record in event["Records"]]
     return list(_of_lines(text, name))
+
+
+def is_sqs_event(value: Any) -> bool:
+    """Whether this is an event as a function gets it from SQS, and not one of S3, say, that is a message's body."""
+    records = value.get("Records") if isinstance(value, dict) else None
+    return isinstance(records, list) and not any(
+        isinstance(record, dict) and record.get("eventSource", record.get("EventSource", _SQS)) != _SQS
+        for record in records
+    )
 
 
 def _of_lines(text: str, file: str) -> Iterator[NewMessage]:

@@ -144,7 +144,8 @@ def mapping_meant(resources: Resources, flags: Flags, why: str) -> EventSourceMa
     if flags.function is not None:
         function = resources.function(flags.function)
         found = [mapping for mapping in found if resources.function_of(mapping) is function]
-    return _only(found, "mapping", why, "name its function with --name" if flags.function is None else "")
+    several = len({mapping.FunctionName for mapping in found}) > 1
+    return _only(found, "mapping", why, "name its function with --name" if several else "say it in the file")
 
 
 def changed(resources: Resources, flags: Flags) -> Resources:
@@ -188,7 +189,7 @@ def _only(found: list[R], kind: str, why: str, hint: str) -> R:
     if not found:
         raise UsageError(f"{why}: the file has no {kind} that could be meant")
     names = ", ".join(sorted(item.id for item in found))
-    raise UsageError(f"{why}: which {kind} is meant? There are {names}" + (f"; {hint}" if hint else ""))
+    raise UsageError(f"{why}: which {kind} is meant? There are {names}; {hint}")
 
 
 def without_queue(resources: Resources, mapping: EventSourceMapping, queue_arn: str) -> Resources:

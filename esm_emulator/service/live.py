@@ -37,12 +37,13 @@ Loop = Callable[[], EventLoopToken | None]
 
 
 @contextmanager
-def serve_live(service: Service, port: int, loop: Loop) -> Iterator[str]:
+def serve_live(service: Service, port: int, loop: Loop, *, redact: bool = False) -> Iterator[str]:
     """Serve the page while open; the result is its URL. Port 0: any free one. Raises ``UsageError`` if it is taken.
 
-    ``loop`` gives the token of the loop on which the run goes on; None as long as it has not begun.
+    ``loop`` gives the token of the loop on which the run goes on; None as long as it has not begun. ``redact`` leaves
+    the bodies of messages out.
     """
-    run = _Run(service, loop)
+    run = _Run(service, loop, redact=redact)
     closing = threading.Event()
 
     class Handler(_Handler):
@@ -66,8 +67,9 @@ def serve_live(service: Service, port: int, loop: Loop) -> Iterator[str]:
 class _Run:
     """What the page may ask of a run. Called from the server's threads."""
 
-    def __init__(self, service: Service, loop: Loop) -> None:
+    def __init__(self, service: Service, loop: Loop, *, redact: bool) -> None:
         self._service = service
+        self._redact = redact
         self._loop = loop
         self._lock = threading.Lock()
         self._latest: tuple[int, dict[str, Any]] = (-1, {})
@@ -83,7 +85,7 @@ class _Run:
             number = self.facts
             if self._latest[0] != number:
                 facts = facts_so_far(self._service.journal)
-                self._latest = number, model(facts, diagnose(facts)) | {"live": self._choices()}
+                self._latest = number, model(facts, diagnose(facts), redact=self._redact) | {"live": self._choices()}
             return self._latest[1]
 
     def _choices(self) -> dict[str, list[str]]:

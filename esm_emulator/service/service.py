@@ -46,6 +46,7 @@ __all__ = ["Ended", "Place", "Service", "Told", "Wanted"]
 FACTS_KEPT = 100_000  # of the journal, so that a run may last for days; see Journal.keep
 LOOK_AT_OUTSIDE_S = 1.0
 PATIENCE_S = 5.0  # after the second signal
+FIFO_HINT = "; to a FIFO queue send an SQS event with MessageGroupId and MessageDeduplicationId among its attributes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +299,8 @@ class Service:
             if mapping.id not in self.outside and resources.queue_of(mapping) is None:
                 url = url_of(mapping.EventSourceArn, wanted.access.endpoint_url)
                 await self._open(mapping.id, url, None, stack)
+        if wanted.access.endpoint_url is not None and not self.outside:
+            raise UsageError("--endpoint-url: every queue of the file is embedded; name another one with --queue-url")
         return resources
 
     async def _open(self, mapping: str, url: str, id: str | None, stack: AsyncExitStack) -> EndpointQueue:
@@ -383,7 +386,8 @@ class Service:
             try:
                 self.emulation.send(queue, message)
             except SqsError as error:
-                raise UsageError(f"--send: SQS refuses message {number}: {error}") from None
+                hint = FIFO_HINT if self.emulation.queue(queue).fifo else ""
+                raise UsageError(f"--send: SQS refuses message {number}: {error}{hint}") from None
 
     def _queue_to_send_to(self) -> str:
         queues = {mapping.queue.id for id_, mapping in self.emulation.mappings.items() if id_ not in self.outside}

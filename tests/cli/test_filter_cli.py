@@ -55,6 +55,13 @@ def test_records_of_an_event_are_messages(tmp_path):
     assert "1 delivered, 1 deleted" in run("--pattern", NEW, str(file)).stdout
 
 
+def test_an_event_of_another_service_is_the_body_of_a_message() -> None:
+    """S3 tells of an object in the shape of an event of its own."""
+    told = json.dumps({"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]})
+    pattern = '{"body": {"Records": {"eventSource": ["aws:s3"]}}}'
+    assert "1 delivered, 0 deleted" in run("--pattern", pattern, "-", text=told).stdout
+
+
 def test_attributes_of_an_event_can_be_asked_for(tmp_path):
     """FILT-12."""
     file = tmp_path / "event.json"

@@ -214,6 +214,38 @@ def test_what_cannot_be_run_is_told_in_a_sentence(folder: Path, arguments: list[
     assert "Traceback" not in done.stderr
 
 
+FIFO = """
+resources:
+  Jobs: {Type: AWS::SQS::Queue, Properties: {QueueName: jobs.fifo, FifoQueue: true}}
+  Worker: {Type: AWS::Lambda::Function, Properties: {Handler: app.good}}
+  Trigger: {Type: AWS::Lambda::EventSourceMapping, Properties: {EventSourceArn: Jobs, FunctionName: Worker}}
+"""
+
+
+def test_lines_for_a_fifo_queue_are_refused_and_it_says_what_to_send_instead(folder: Path) -> None:
+    (folder / "esm.yaml").write_text(FIFO)
+    done = esm(folder, "run", "esm.yaml", "--send", "messages.jsonl")
+    assert done.returncode == 2
+    assert "SQS refuses message 1: MissingParameter: " in done.stderr
+    assert "send an SQS event with MessageGroupId and MessageDeduplicationId among its attributes" in done.stderr
+    attributes = {"MessageGroupId": "g", "MessageDeduplicationId": "d"}
+    (folder / "event.json").write_text(json.dumps({"Records": [{"body": "x", "attributes": attributes}]}))
+    assert esm(folder, "run", "esm.yaml", "--send", "event.json", "--until-idle").returncode == 0
+
+
+def test_an_event_of_another_service_is_sent_as_its_text(folder: Path) -> None:
+    line = '{"Records": [{"eventSource": "aws:s3"}]}'
+    done = esm(folder, "run", "--handler", "app.good", "--send", "-", "--until-idle", stdin=line)
+    assert f"bodies ['{line}']" in done.stderr
+
+
+def test_an_endpoint_for_a_file_without_a_queue_elsewhere_is_a_mistake(folder: Path) -> None:
+    (folder / "esm.yaml").write_text(FIFO)
+    done = esm(folder, "run", "esm.yaml", "--endpoint-url", "http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "every queue of the file is embedded; name another one with --queue-url" in done.stderr
+
+
 def test_standard_input_that_is_no_text_is_told(folder: Path) -> None:
     done = subprocess.run(
         [ESM, "run", "--handler", "app.good", "--send", "-"],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.cli.esm_command import esm
+from tests.cli.esm_command import esm, running
 
 pytestmark = pytest.mark.slow
 
@@ -50,3 +51,13 @@ def test_redact_without_a_trace_is_a_mistake(folder: Path) -> None:
     done = run(folder, "--redact")
     assert done.returncode == 2
     assert "--trace" in done.stderr
+
+
+@pytest.mark.parametrize(("more", "shown"), [([], True), (["--redact"], False)])
+def test_redacted_the_live_page_has_no_bodies_either(folder: Path, more: list[str], shown: bool) -> None:
+    options = ["--handler", "app.good", "--send", "messages.jsonl", "--web", "0"]
+    with running(folder, "run", *options, *more) as run:
+        page = run.says(r"^Trace: (http://127\.0\.0\.1:\d+/)$")[1]
+        run.says(r"^END RequestId")
+        with urllib.request.urlopen(f"{page}data", timeout=10) as answer:
+            assert ("s3cr3t" in answer.read().decode()) is shown

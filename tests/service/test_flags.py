@@ -99,6 +99,12 @@ def test_flags_that_could_mean_several_are_refused(flags: Flags, which: str) -> 
     assert which in str(refused.value)
 
 
+def test_two_mappings_of_one_function_can_be_told_apart_in_the_file_alone() -> None:
+    both = TWO.with_property("BTrigger.FunctionName", "AWorker")
+    with pytest.raises(UsageError, match="There are ATrigger, BTrigger; say it in the file"):
+        changed(both, Flags(batch_size=5))
+
+
 def test_a_name_says_which_function_is_meant_and_with_it_which_mapping_and_queue() -> None:
     made = changed(TWO, Flags(function="BWorker", memory=256, batch_size=5, visibility_timeout=60))
     assert [function.MemorySize for function in made.functions.values()] == [128, 256]
