@@ -164,6 +164,9 @@ class _Stream:
         for line in lines:
             self.write(line)
 
+    def close(self) -> None:
+        """Nothing: the stream is that of this whole process, and no handler's to close."""
+
     def pass_on(self, text: str) -> None:
         if self._target is not None:
             self._target.write(text)

@@ -372,6 +372,14 @@ def test_without_echo_it_is_only_in_the_log(inline: Stage, capsys: pytest.Captur
     assert inline.said == ["a", "b"]
 
 
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_a_handler_that_closes_its_stream_closes_nobody_elses(inline: Stage, name: str) -> None:
+    mine = getattr(sys, name)
+    inline.invoke(f"import sys\ndef handler(event, context):\n    sys.{name}.close()\n    print('still here')")
+    assert not mine.closed
+    assert inline.said == ["still here"]
+
+
 def test_who_is_not_in_an_invocation_prints_where_he_always_did(
     inline: Stage, capsys: pytest.CaptureFixture[str]
 ) -> None:
