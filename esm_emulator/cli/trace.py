@@ -59,6 +59,8 @@ def command(journal: Path, output: Path | None, opened: bool, redact: bool, form
             raise UsageError("--open needs a file: name it with -o")
         click.echo(text, nl=False)
         return
+    if target.exists() and journal.exists() and target.samefile(journal):
+        raise UsageError(f"{target} is the journal itself, which would be written over; name another file with -o")
     write(target, text)
     click.echo(f"Wrote {target}")
     if opened:

@@ -72,6 +72,13 @@ def test_a_place_that_cannot_be_written_is_named(journal, tmp_path):
         run(journal, "-o", tmp_path / "missing" / "page.html")
 
 
+def test_the_journal_itself_is_not_written_over(journal):
+    before = journal.read_bytes()
+    with pytest.raises(UsageError, match="is the journal itself"):
+        run(journal, "-o", journal)
+    assert journal.read_bytes() == before
+
+
 def test_open_needs_a_page(journal):
     with pytest.raises(UsageError, match="--open shows a page"):
         run(journal, "--open", "--format", "mermaid")
