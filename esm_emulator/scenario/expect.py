@@ -260,45 +260,49 @@ _IN_A_QUEUE = ("waiting", "dead-lettered")
 
 
 def _over_limits(journal: Journal, resources: Resources, account: int) -> Iterator[str]:
-    """A sentence for each limit that was broken, at its highest."""
-    limits = _limits(resources, account)
-    running: Counter[str] = Counter()
+    """A sentence for each limit that was broken, at its highest.
+
+    What runs already goes on under a limit that is lowered; whatever starts heeds it.
+    """
+    running: Counter[tuple[str, str]] = Counter()
     broken: dict[str, tuple[int, int]] = {}
     for fact in journal:
         if isinstance(fact, InvocationStarted):
-            for name in _counted(fact):
-                running[name] += 1
-                if running[name] > max(limits.get(name, running[name]), broken.get(name, (0, 0))[0]):
-                    broken[name] = running[name], limits[name]
+            running.update(_counted(fact))
+            for name, count, limit in _measured(fact, running, resources, account):
+                if count > max(limit, broken.get(name, (0, 0))[0]):
+                    broken[name] = count, limit
         elif isinstance(fact, InvocationEnded):
-            for name in _counted(fact):
-                running[name] -= 1
-        elif isinstance(fact, PropertySet):  # what runs already goes on under a lower limit; what starts heeds it
+            running.subtract(_counted(fact))
+        elif isinstance(fact, PropertySet):
             if fact.target == "profile.account_concurrency":
                 account = fact.value
             elif not fact.target.startswith("profile."):
                 resources = resources.with_update(fact.target, fact.value)
-            limits = _limits(resources, account)
         elif isinstance(fact, RunStopped):
             break
     for name, (highest, limit) in broken.items():
-        yield f"{highest} invocations of {name} ran at one moment; its limit is {limit}"
+        yield f"{highest} invocations of {name} ran at one moment; the limit is {limit}"
 
 
-def _counted(fact: InvocationStarted | InvocationEnded) -> tuple[str, str, str]:
-    return "the account", f"function {fact.function}", f"mapping {fact.mapping}"
+def _counted(fact: InvocationStarted | InvocationEnded) -> tuple[tuple[str, str], ...]:
+    return ("function", fact.function), ("mapping", fact.mapping)
 
 
-def _limits(resources: Resources, account: int) -> dict[str, int]:
-    """How many invocations may run at once, by what the limit is of."""
-    limits = {"the account": account}
-    for id, function in resources.functions.items():
-        if function.ReservedConcurrentExecutions is not None:
-            limits[f"function {id}"] = function.ReservedConcurrentExecutions
-    for id, mapping in resources.mappings.items():
-        if mapping.ScalingConfig is not None and mapping.ScalingConfig.MaximumConcurrency is not None:
-            limits[f"mapping {id}"] = mapping.ScalingConfig.MaximumConcurrency
-    return limits
+def _measured(
+    fact: InvocationStarted, running: Counter[tuple[str, str]], resources: Resources, account: int
+) -> Iterator[tuple[str, int, int]]:
+    """Each limit that an invocation is under: whose it is, how many run now, and how many may (CONC-11)."""
+    reserved = {id: function.ReservedConcurrentExecutions for id, function in resources.functions.items()}
+    own = reserved[fact.function]
+    if own is not None:
+        yield f"function {fact.function}", running["function", fact.function], own
+    else:
+        pool = sum(running["function", id] for id, amount in reserved.items() if amount is None)
+        yield "functions without a reservation", pool, account - sum(amount or 0 for amount in reserved.values())
+    scaling = resources.mappings[fact.mapping].ScalingConfig
+    if scaling is not None and scaling.MaximumConcurrency is not None:
+        yield f"mapping {fact.mapping}", running["mapping", fact.mapping], scaling.MaximumConcurrency
 
 
 def _comparisons(wanted: MessageFactsModel) -> Iterator[tuple[str, Comparison]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from esm_emulator.errors import RefusedByAws
+from esm_emulator.functions.limited import AccountConcurrency
 from esm_emulator.scenario.file import load_cases
 from esm_emulator.sqs import Engine
 from tests.scenario.stories import DLQ, result
@@ -126,6 +127,46 @@ def test_a_limit_that_was_raised_meanwhile_is_no_broken_limit(tmp_path: Path) ->
         + 'expect: {invariants: [max_concurrency], functions: {Worker: {ConcurrentExecutions: ">= 3"}}}\n'
     )
     assert result(tmp_path, text).failures == ()
+
+
+LIMITED = """\
+version: 1
+resources:
+  Orders: {Type: AWS::SQS::Queue}
+  Worker: {Type: AWS::Lambda::Function, Properties: {Timeout: 20, ReservedConcurrentExecutions: 2}}
+  Other: {Type: AWS::Lambda::Function, Properties: {Timeout: 20}}
+  Trigger:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: Orders, FunctionName: Worker, BatchSize: 1, ScalingConfig: {MaximumConcurrency: 3}}
+  OtherTrigger:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: Orders, FunctionName: Other, BatchSize: 1}
+profile: {extends: aws-2026, account_concurrency: 5}
+behavior: {Worker: [{takes: 10s}], Other: [{takes: 10s}]}
+send: [{to: Orders, count: 30, body: x}]
+expect: {stopped: idle, invariants: [max_concurrency]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ("RESERVATION", "function Worker ran at one moment; the limit is 2"),
+        ("ACCOUNT", "functions without a reservation ran at one moment; the limit is 3"),
+    ],
+)
+def test_max_concurrency_finds_an_emulator_that_passes_a_limit(
+    broken: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function's reservation, and what reservations leave of the account; as it is, neither is passed."""
+    assert result(tmp_path, LIMITED).failures == ()
+    limit = 10 if broken == "ACCOUNT" else 0
+    monkeypatch.setattr(AccountConcurrency, "unreserved", property(lambda self: limit or self.limit))
+    if broken == "RESERVATION":
+        monkeypatch.setattr(AccountConcurrency, "reserve", lambda *_: None)
+    failures = result(tmp_path, LIMITED).failures
+    assert {failure.path for failure in failures} == {"invariants.0"}
+    assert said in [str(failure.actual).partition(" invocations of ")[2] for failure in failures]
 
 
 def test_a_message_that_is_nowhere_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
