@@ -365,8 +365,10 @@ class Service:
             try:
                 await self._runners[function.id].prepare()
             except HandlerImportError as error:
+                # each step of a trace ends its line itself, as in Lambda's log
+                why = "\n".join(line for line in str(error).splitlines() if line.strip())
                 raise HandlerImportError(
-                    f"{function.id}: the handler {function.Handler} in {function.CodeUri} cannot be loaded\n{error}"
+                    f"{function.id}: the handler {function.Handler} in {function.CodeUri} cannot be loaded\n{why}"
                 ) from None
 
     def _tell_places(self) -> None:

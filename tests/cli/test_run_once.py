@@ -102,6 +102,17 @@ def test_a_handler_that_cannot_be_loaded_is_told_once_before_anything_is_polled(
     assert "esm_emulator/" not in done.stderr
 
 
+def test_a_handler_that_fails_while_it_is_loaded_is_told_with_its_own_traceback(folder: Path) -> None:
+    (folder / "broken.py").write_text("import json\njson.loads('{')\n")
+    done = esm(folder, "run", "--handler", "broken.handler")
+    assert done.returncode == 4
+    said = done.stderr.partition("cannot be loaded\n")[2]
+    assert said.startswith("JSONDecodeError: ")
+    assert f'  File "{folder / "broken.py"}", line 2, in <module>\n    json.loads(' in said
+    assert "\n\n" not in said
+    assert "esm_emulator/" not in said
+
+
 def test_the_environment_and_the_name_are_the_functions(folder: Path) -> None:
     done = esm(
         folder,
