@@ -123,11 +123,14 @@ class Emulation:
         """Every mapping polls inside; at the end each finishes and settles what it has in hand (POLL-20)."""
         self.sqs.attach()
         with on_demand(self._patched) if self.plan.embedded_aws else nullcontext():
-            async with self._polling():
-                yield
-            self.sqs.close()
-            for function in self.functions.values():
-                await function.close()
+            try:
+                async with self._polling():
+                    yield
+            finally:
+                self.sqs.close()
+                with anyio.CancelScope(shield=True):
+                    for function in self.functions.values():
+                        await function.close()
 
     @asynccontextmanager
     async def _polling(self) -> AsyncIterator[None]:

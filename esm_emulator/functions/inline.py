@@ -38,7 +38,7 @@ from esm_emulator.functions.runtime.faults import Fault, error_payload, without_
 from esm_emulator.functions.runtime.handler import Handler, find
 from esm_emulator.functions.runtime.marshal import Marshaller
 from esm_emulator.functions.surroundings import Presence, Variables
-from esm_emulator.functions.variables import ascii_only, folder_of, function_variables, log_stream
+from esm_emulator.functions.variables import ascii_only, deployment_of, folder_of, function_variables, log_stream
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import EnvironmentEnded, EnvironmentStarted, Journal
 from esm_emulator.profiles import PROFILES, Profile
@@ -96,7 +96,7 @@ class InlineFunction:
         self._variables: Variables | None = None
         self._generation = 0
         self._idle: list[_Environment] = []
-        self.resource = resource
+        self._use(resource)
 
     @property
     def id(self) -> str:
@@ -105,11 +105,20 @@ class InlineFunction:
 
     @property
     def resource(self) -> Function:
-        """The function's properties; replaced while running, they count from the next invocation on."""
+        """The function's properties; replaced while running, they count from the next invocation on.
+
+        With another handler, other code or other variables no environment is used again.
+        """
         return self._resource
 
     @resource.setter
     def resource(self, resource: Function) -> None:
+        before = self._resource
+        self._use(resource)
+        if deployment_of(before) != deployment_of(resource):
+            self._renew()
+
+    def _use(self, resource: Function) -> None:
         self._resource = resource
         self._log = FunctionLog(resource, self._clock, self._journal)
         self._marshaller = Marshaller(ascii_only=ascii_only(resource))
@@ -157,6 +166,19 @@ class InlineFunction:
             self._code.forget()
             self._end_environments("reload")
 
+    def _renew(self) -> None:
+        """Go on in new environments, with the handler, the code and the variables of now."""
+        self._generation += 1
+        self._end_environments("reload")
+        self._handler = None
+        if self._code:
+            self._code.close()
+            self._code = None
+        if self._variables:
+            stream = self._variables.values["AWS_LAMBDA_LOG_STREAM_NAME"] or ""
+            self._variables.end()
+            self._variables = self._begin_variables(stream)
+
     async def close(self) -> None:
         """Forget the handler's modules, and leave this process as it was."""
         self._end_environments("stop")
@@ -174,9 +196,13 @@ class InlineFunction:
         id = self._identifiers.hex(32)
         environment = _Environment(id, log_stream(self._clock.now(), id), self._generation)
         if self._variables is None:
-            self._variables = Variables({**function_variables(self.resource, environment.stream), **self._given})
-            self._variables.begin()
+            self._variables = self._begin_variables(environment.stream)
         return environment
+
+    def _begin_variables(self, stream: str) -> Variables:
+        variables = Variables({**function_variables(self.resource, stream), **self._given})
+        variables.begin()
+        return variables
 
     def _took(self, began: int, failure: Failure | None) -> float:
         if failure and failure.kind is FailureKind.TIMEOUT:
@@ -268,10 +294,11 @@ class InlineFunction:
         return loaded
 
     def _find(self) -> Handler | Failure:
-        if self._code is None:
-            self._code = Code.of(folder_of(self.resource))
+        code = self._code
+        if code is None:
+            code = self._code = Code.of(folder_of(self.resource))
         try:
-            return find(self.resource.Handler or "", self._code.load)
+            return find(self.resource.Handler or "", code.load)
         except Exception as error:  # noqa: BLE001 - whatever the module raises
             payload = error_payload(error, "")
             return of_payload(FailureKind.INIT, payload, self._marshaller.dump(payload), _own(error))

@@ -24,6 +24,7 @@ from esm_emulator.functions.failures import Failure, service_failed, timed_out
 from esm_emulator.functions.log import FunctionLog
 from esm_emulator.functions.variables import (
     ascii_only,
+    deployment_of,
     folder_of,
     function_variables,
     host_variables,
@@ -70,7 +71,8 @@ class ProcessFunction:
         self._spare: Worker | None = None
         self._watch = Watch()
         self._starts = _Turns(2 * (os.cpu_count() or 1))
-        self.resource = resource
+        self._resource = resource
+        self._log = FunctionLog(resource, clock, journal)
 
     @property
     def id(self) -> str:
@@ -79,16 +81,18 @@ class ProcessFunction:
 
     @property
     def resource(self) -> Function:
-        """The function's properties; replaced while running, the limits count from the next invocation on.
+        """The function's properties; replaced while running, they count from the next invocation on.
 
-        Everything else counts for environments that start later.
+        With another handler, other code or other variables no environment is used again.
         """
         return self._resource
 
     @resource.setter
     def resource(self, resource: Function) -> None:
-        self._resource = resource
+        before, self._resource = self._resource, resource
         self._log = FunctionLog(resource, self._clock, self._journal)
+        if deployment_of(before) != deployment_of(resource):
+            self._renew()
 
     async def prepare(self) -> None:
         """Start one environment, so that a handler that cannot be loaded shows before anything is polled.
@@ -124,6 +128,9 @@ class ProcessFunction:
 
     async def reload(self) -> None:
         """Have the code loaded anew: idle environments end now, busy ones when their invocation has."""
+        self._renew()
+
+    def _renew(self) -> None:
         self._generation += 1
         idle, self._idle = self._idle, []
         for environment in idle:

@@ -17,6 +17,7 @@ from esm_emulator.resources import Function
 
 __all__ = [
     "ascii_only",
+    "deployment_of",
     "folder_of",
     "function_variables",
     "host_variables",
@@ -73,6 +74,15 @@ def function_variables(function: Function, stream: str) -> dict[str, str]:
         variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
         variables["AWS_LAMBDA_LOG_LEVEL"] = function.LoggingConfig.ApplicationLogLevel or "INFO"
     return function.Environment.Variables | variables
+
+
+def deployment_of(function: Function) -> tuple[object, ...]:
+    """What an environment is made from: when it changes, Lambda goes on with new environments.
+
+    The timeout and reserved concurrency are none of it: they count from the next invocation on.
+    """
+    variables = sorted(function_variables(function, "").items())
+    return function.Handler, function.LoggingConfig, *variables
 
 
 def folder_of(function: Function) -> str:

@@ -357,14 +357,24 @@ def real(handler):
     return adapter
 
 
-def stage_with(handler, *rules, timeout):
-    stage = Stage(*rules, timeout=timeout, inner=real(handler))
-    stage.clock = stage.inner.test_clock
-    stage.function = ScriptedFunction(stage.resource, stage.clock, rules, random=Random(1), inner=stage.inner)
-    return stage
+@pytest.fixture
+def stage_with():
+    """Make a stage whose handler is real; afterwards each leaves this process as it was."""
+    made = []
+
+    def make(handler, *rules, timeout):
+        stage = Stage(*rules, timeout=timeout, inner=real(handler))
+        stage.clock = stage.inner.test_clock
+        stage.function = ScriptedFunction(stage.resource, stage.clock, rules, random=Random(1), inner=stage.inner)
+        made.append(stage)
+        return stage
+
+    yield make
+    for stage in made:
+        run(stage.function.close)
 
 
-def test_the_time_of_the_rule_and_of_the_handler_together_end_at_the_timeout():
+def test_the_time_of_the_rule_and_of_the_handler_together_end_at_the_timeout(stage_with):
     """A sum past the timeout is a timeout at the timeout."""
 
     def handler(_event, _context):
@@ -379,7 +389,7 @@ def test_the_time_of_the_rule_and_of_the_handler_together_end_at_the_timeout():
     assert result(stage_with(handler, Rule(takes=Fixed(1)), timeout=5).invoke()[0]) == "done"
 
 
-def test_a_rule_that_takes_all_the_time_does_not_call():
+def test_a_rule_that_takes_all_the_time_does_not_call(stage_with):
     called = []
     stage = stage_with(lambda event, _: called.append(event), Rule(takes=Fixed(9_000)), timeout=5)
     assert stage.invoke()[0].kind is FailureKind.TIMEOUT
