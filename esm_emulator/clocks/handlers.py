@@ -26,6 +26,7 @@ from esm_emulator.clocks import HandlerTimeout, nested, patches, waits
 from esm_emulator.clocks.agents import PATIENCE, Agent, AgentGreenlet, Wait, current
 from esm_emulator.clocks.aside import Aside
 from esm_emulator.clocks.loop import Interrupted, VirtualLoop
+from esm_emulator.clocks.tracing import begin_trace, end_trace, untraced
 from esm_emulator.errors import UsageError
 
 __all__ = ["call", "current", "end_all", "in_handler", "in_run", "sleep", "wait_for"]
@@ -115,6 +116,7 @@ class _Handler(Agent, Generic[T]):
         self._greenlet = started = AgentGreenlet(self._main)
         started.agent = self
         started.gr_context = contextvars.copy_context()
+        self._outer_trace: Any = None
         self._inside: greenlet.greenlet = started  # the one that waits: a handler may have greenlets of its own
 
     @property
@@ -149,10 +151,12 @@ class _Handler(Agent, Generic[T]):
         if sniffio is not None:
             # The context is a copy of a task's, in which an async library runs; here none does
             sniffio.current_async_library_cvar.set(None)
+        begin_trace(self._outer_trace, self.loop.spare_tracers)
         try:
             self._result = self._function()
         except BaseException as error:  # noqa: BLE001 - it is the caller's
             self.error = error
+        end_trace(self._outer_trace, self.loop.spare_tracers)
         self.finished = True
 
     def _run(self, woken: bool) -> None:
@@ -161,7 +165,8 @@ class _Handler(Agent, Generic[T]):
         if self._greenlet.parent is not here:
             self._greenlet.parent = here
         try:
-            self._inside.switch(woken)
+            with untraced() as self._outer_trace:
+                self._inside.switch(woken)
         finally:
             outer.back()
 
@@ -169,7 +174,8 @@ class _Handler(Agent, Generic[T]):
         self._inside = greenlet.getcurrent()
         loop = self._greenlet.parent
         assert loop is not None
-        return bool(loop.switch())
+        with untraced():
+            return bool(loop.switch())
 
     def _ended(self) -> None:
         if self.finished:

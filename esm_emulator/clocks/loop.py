@@ -123,6 +123,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.patched = False
         # asyncio loops that were made for handlers which are over, and what handlers gave to executors
         self.spare_loops: list[asyncio.AbstractEventLoop] = []
+        self.spare_tracers: list[Any] = []  # of handlers that are over, to trace others
         self.pools: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self.turns = 0
         self.progress = 0
