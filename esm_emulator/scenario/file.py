@@ -101,10 +101,24 @@ class Case:
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, generated from the models."""
-    schema = ScenarioModel.model_json_schema(by_alias=True)
+    schema: dict[str, Any] = _without_nothing(ScenarioModel.model_json_schema(by_alias=True))
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "esm-emulator scenario, version 1"
     return schema
+
+
+def _without_nothing(schema: Any) -> Any:
+    """A schema in which a key that may be left out may not be null: a key without a value is refused."""
+    if isinstance(schema, list):
+        return [_without_nothing(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _without_nothing(value) for key, value in schema.items()}
+    choices = [choice for choice in made.get("anyOf", ()) if choice != {"type": "null"}]
+    if made.get("default", made) is not None or choices == made.get("anyOf", []):
+        return made
+    del made["anyOf"], made["default"]
+    return made | (choices[0] if len(choices) == 1 else {"anyOf": choices})
 
 
 def find_scenarios(paths: Sequence[str | FilePath]) -> list[FilePath]:
