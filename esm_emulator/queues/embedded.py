@@ -269,24 +269,19 @@ class EmbeddedSqs:
             remaining = None if deadline is None else deadline - self.clock.now()
             if remaining is not None and remaining <= 0:
                 break
-            woken = anyio.Event()
-            with self._registered(queue, self._timers.waker(woken.set)):
-                forget = stop.subscribe(woken.set)
+            call = _Call(stop)
+            with self._registered(queue, self._timers.waker(call.come)):
+                forget = stop.subscribe(call.woken.set)
                 with anyio.move_on_after(None if remaining is None else remaining / 1000):
-                    await woken.wait()
+                    await call.woken.wait()
                 forget()
-            if self._was_stopped(queue, stop):
+            if call.too_late:
+                with self._lock:  # what it may have been called for is for who waits behind it
+                    self._wake(queue, self.clock.now())
                 break
             if messages := attempt():
                 return messages
         return []
-
-    def _was_stopped(self, queue: Queue, stop: Stop) -> bool:
-        """Whether it takes nothing any more; what it may have been woken for is then for who waits behind it."""
-        if stop.is_set:
-            with self._lock:
-                self._wake(queue, self.clock.now())
-        return stop.is_set
 
     def _attempt_blocking(
         self, queue: Queue, attempt: Callable[[], list[ReceivedMessage]], wait_ms: int
@@ -425,6 +420,27 @@ class EmbeddedSqs:
     def _fall_due(self) -> None:
         with self._operation():
             pass
+
+
+class _Call:
+    """What one waiter waits for. Called before ``stop`` it still takes what is there, as an open long poll would."""
+
+    __slots__ = ("_in_time", "_stop", "woken")
+
+    def __init__(self, stop: Stop) -> None:
+        self._stop = stop
+        self._in_time = False
+        self.woken = anyio.Event()
+
+    def come(self) -> None:
+        """Something may be receivable."""
+        self._in_time = not self._stop.is_set
+        self.woken.set()
+
+    @property
+    def too_late(self) -> bool:
+        """Whether the stop came first."""
+        return self._stop.is_set and not self._in_time
 
 
 class _Operation:

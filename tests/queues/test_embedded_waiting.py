@@ -65,8 +65,9 @@ def test_a_send_wakes_who_has_waited_longest():
     assert seen == [("T/1", 1_000, ["a"]), ("T/2", 2_000, ["b"]), ("T/3", 3_000, [])]
 
 
-def test_who_is_stopped_takes_nothing_any_more_and_wakes_the_next_in_its_place():
-    """A message and a stop in one instant: whoever was first in the line leaves it to the second (POLL-20)."""
+@pytest.mark.parametrize("stops_first", [True, False])
+def test_a_message_and_a_stop_in_one_instant_go_to_whoever_was_first(stops_first):
+    """Who is stopped takes nothing that comes after, and wakes the next in its place; what came before it does take."""
     stage, seen, stop, last = Stage(), [], Stop(), Stop()
 
     async def main() -> None:
@@ -74,13 +75,16 @@ def test_who_is_stopped_takes_nothing_any_more_and_wakes_the_next_in_its_place()
             for name, its_stop in (("T/1", stop), ("T/2", stop), ("T/3", last)):
                 group.start_soon(lambda name=name, its_stop=its_stop: stage.poll(name, seen, stop=its_stop))
             await anyio.sleep(1)
-            stage.send("a")
-            stop.set()
+            acts = [stop.set, lambda: stage.send("a")]
+            for act in acts if stops_first else reversed(acts):
+                act()
             await anyio.sleep(1)
             last.set()
 
     stage.run(main)
-    assert sorted(seen) == [("T/1", 1_000, []), ("T/2", 1_000, []), ("T/3", 1_000, ["a"])]
+    (taker,) = (name for name, _, bodies in seen if bodies == ["a"])
+    assert taker == ("T/3" if stops_first else "T/1")
+    assert all(at == 1_000 for name, at, _ in seen if name != "T/3")
 
 
 def test_the_end_of_a_visibility_timeout_wakes_one_for_each_message():
