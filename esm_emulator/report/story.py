@@ -38,6 +38,7 @@ from esm_emulator.report.messages import MessageFacts, about
 __all__ = ["stories", "story", "told"]
 
 BODY = 60  # characters of a body that a story shows
+_REPORTED = {"PBR-16", "PBR-17"}  # a list of failures that the mapping goes by
 
 
 def story(journal: Iterable[Fact], message: MessageFacts) -> list[str]:
@@ -115,12 +116,16 @@ def _ended(fact: InvocationEnded, _: str, __: int) -> str:
 
 
 def _judged(fact: ResponseJudged, id: str, _: int) -> str:
-    verdict = "to be deleted" if id in fact.done else "kept, left to its visibility timeout"
+    if id in fact.done:
+        verdict = "to be deleted"
+    else:
+        why = "reported as failed" if fact.rule in _REPORTED else "kept"
+        verdict = f"{why}, left to its visibility timeout"
     return f"{verdict} ({fact.rule}){': ' + fact.note if fact.note else ''}"
 
 
 def _ignored(fact: DeleteIgnored, _: str, __: int) -> str:
-    why = "a later receive has a newer handle" if fact.reason == "superseded" else "it was already deleted"
+    why = "a later receive has a newer handle" if fact.reason == "superseded" else f"it is no longer in {fact.queue}"
     return f"delete accepted, nothing deleted: {why}"
 
 

@@ -125,7 +125,11 @@ def test_a_message_is_followed_through_a_dead_letter_queue_and_a_redrive() -> No
         ),
         (
             facts.ResponseJudged(T, "Trigger", 1, "q", (), ("a",), "PBR-16", "an id twice"),
-            "kept, left to its visibility timeout (PBR-16): an id twice",
+            "reported as failed, left to its visibility timeout (PBR-16): an id twice",
+        ),
+        (
+            facts.ResponseJudged(T, "Trigger", 1, "q", (), ("a",), "FAIL-5"),
+            "kept, left to its visibility timeout (FAIL-5)",
         ),
         (facts.BatchGivenUp(T, "Trigger", 1, ("a",), "Trigger/1", "too late"), "batch 1 given up: too late"),
         (facts.MessageHandedBack(T, "Trigger", "Orders", "a"), "handed back, visible at once"),
@@ -135,7 +139,7 @@ def test_a_message_is_followed_through_a_dead_letter_queue_and_a_redrive() -> No
         ),
         (
             facts.DeleteIgnored(T, "Orders", "a", "r", "gone"),
-            "delete accepted, nothing deleted: it was already deleted",
+            "delete accepted, nothing deleted: it is no longer in Orders",
         ),
         (facts.DeleteFailed(T, "Orders", "a", "r", "refused\nlater"), "delete failed: refused"),
         (facts.MessageExpired(T, "Orders", "a", False), "expired in Orders"),
