@@ -83,7 +83,7 @@ def _rendered(facts: list[Fact], form: str, *, redact: bool) -> str:
     if form == "mermaid":
         from esm_emulator.report.mermaid import mermaid  # noqa: PLC0415
 
-        return mermaid(facts)
+        return mermaid(facts, redact=redact)
     from esm_emulator.report.trace import trace  # noqa: PLC0415
 
     return trace(facts, diagnose(facts), redact=redact)

@@ -27,6 +27,7 @@ from esm_emulator.journal import (
 )
 from esm_emulator.report.messages import Messages
 from esm_emulator.report.trace.model import model
+from esm_emulator.report.trace.redaction import Redaction
 
 __all__ = ["mermaid"]
 
@@ -35,9 +36,14 @@ BARS = 60  # bars of a summary
 _NAMES = 3  # messages that an arrow names
 
 
-def mermaid(journal: Iterable[Fact]) -> str:
-    """Mermaid text of a whole journal, ending in a line break. Bodies are never in it."""
+def mermaid(journal: Iterable[Fact], *, redact: bool = False) -> str:
+    """Mermaid text of a whole journal, ending in a line break. Messages stand in it by their names alone.
+
+    ``redact`` takes the id where the name is the body itself, as that of a short body is in a scenario.
+    """
     facts = list(journal)
+    if redact:
+        facts = Redaction(facts).facts
     steps = list(_steps(facts))
     return _sequence(steps) if len(steps) <= STEPS else _summary(facts, len(steps))
 

@@ -142,6 +142,16 @@ def test_environment_variables_are_not_in_it():
     assert data["resources"]["Worker"]["properties"] == {"Timeout": 3}
 
 
+def test_nor_are_those_that_change_while_it_runs():
+    """What changed is told, and the values of other properties."""
+    history = History().set(5, "Worker.Environment", {"Variables": {"K": "s3cr3t"}}).set(6, "Worker.Timeout", 9)
+    history.set(7, "Trigger.FilterCriteria", {"Filters": [{"Pattern": "x" * 99}]}).set(8, "Worker.Timeout", None)
+    said = [text for _, text in model(history)["marks"]]
+    assert [said[0], said[1], said[3]] == ["Worker.Environment changed", "Worker.Timeout = 9", "Worker.Timeout removed"]
+    assert said[2].startswith('Trigger.FilterCriteria = {"Filters": [{"Pattern": "xx')
+    assert said[2].endswith("x…")
+
+
 def test_a_journal_that_was_cut_off_has_a_page_too():
     """It began before what is kept, and has not stopped."""
     data = model([fact for fact in eventful() if fact.at >= T + 6_000])
@@ -175,6 +185,20 @@ class TestRedaction:
         assert "4111-1111" not in json.dumps(data)
         assert data["diagnoses"][0]["summary"] == "the message [redacted] is bad"
         assert data["run"]["redacted"] is True
+
+    def test_nor_is_an_error_a_reason_or_a_note_that_a_diagnosis_quotes(self):
+        """Whole, or clipped to the start of its first line."""
+        history = self.journal()
+        message = f"card 4111-1111 {'is bad ' * 30}\nat line 4"
+        history.facts[-1] = replace(history.facts[-1], error_message=message)
+        history.facts[-4] = replace(history.facts[-4], reason='body.card is "4111-1111"')
+        history.judged(2, 1, (), "a")
+        note = "itemIdentifier '4111-1111' is none"
+        history.facts[-1] = replace(history.facts[-1], note=note)
+        summary = f'raised (ValueError: {message}) ({message[:99]}…) because body.card is "4111-1111". {note}'
+        data = model(history, [Cause(("a",), (2,), summary=summary)], redact=True)
+        hidden = "raised (ValueError: [redacted]) ([redacted]…) because [redacted]. [redacted]"
+        assert data["diagnoses"][0]["summary"] == hidden
 
     def test_what_happened_stays(self):
         """Times, ids, types of errors."""

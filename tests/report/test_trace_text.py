@@ -115,6 +115,13 @@ class TestMermaid:
         assert text.startswith("gantt\n  title A summary, too large for a sequence: 120 messages (120 waiting)\n")
         assert "120 invocations, 60 failed :0, 120" in text
 
+    def test_redacted_it_calls_a_message_by_its_id_where_the_name_is_the_body(self):
+        history = one("s3cr3t", label="s3cr3t")
+        assert "send s3cr3t" in mermaid(history)
+        assert "s3cr3t" not in mermaid(history, redact=True)
+        assert "send a" in mermaid(history, redact=True)
+        assert "send order" in mermaid(one("s3cr3t", label="order"), redact=True)
+
     def test_labels_cannot_end_a_statement(self):
         text = mermaid(one(label="x; end\n%% <b>"))
         assert "send x  End     b" in text

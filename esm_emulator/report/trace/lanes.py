@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,8 @@ from esm_emulator.journal import (
 )
 
 __all__ = ["Lanes"]
+
+_VALUE = 80  # characters of a changed property's value that are shown
 
 
 @dataclass(slots=True)
@@ -225,11 +228,21 @@ class Lanes:
             invocation.lane = self._environment(key[0], f"{key[1]} · {free + 1}" if free else key[1])
 
 
+def _set(fact: PropertySet) -> str:
+    """Without the values of environment variables, which may be secrets."""
+    if fact.value is None:
+        return f"{fact.target} removed"
+    if "Environment" in fact.target.split("."):
+        return f"{fact.target} changed"
+    value = fact.value if isinstance(fact.value, str) else json.dumps(fact.value, ensure_ascii=False)
+    return f"{fact.target} = {value if len(value) <= _VALUE else value[: _VALUE - 1] + '…'}"
+
+
 def _mark(fact: Fact) -> str:
     """What happened to the run as a whole, in a few words."""
     match fact:
         case PropertySet():
-            return f"{fact.target} = {fact.value}"
+            return _set(fact)
         case FaultStarted():
             return f"fault {fact.fault} on {fact.target} begins"
         case FaultEnded():
