@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.trace import trace
 from esm_emulator.scenario.file import load_cases
 from esm_emulator.scenario.play import play
-from tests.report.history import History
+from tests.report.history import History, T
 
 pytestmark = pytest.mark.slow
 
@@ -255,6 +256,61 @@ def test_a_message_without_a_label_is_called_by_its_body(browser, tmp_path):
     browser.open(file)
     browser.settle()
     assert browser.texts(".row .name") == ["hello", "m-2"]
+
+
+def test_a_name_that_turns_words_round_turns_none_of_the_page(browser, tmp_path):
+    """A right-to-left override in a label is shown as a character, and ends with the name."""
+    history = History().sent(0, "m-1", body="\u202eabc", label="\u202elater").received(0, "m-1").pollers(9, 1)
+    file = tmp_path / "turned.html"
+    file.write_text(trace(history), encoding="utf-8")
+    browser.open(file)
+    browser.settle()
+    browser.click("#row-0")
+    named = ["�later"]
+    assert browser.texts(".row .name") == browser.texts("#story-title bdi") == browser.texts("#state h3 bdi") == named
+    assert browser.text("#story-body") == "\u202eabc"
+    assert "\u202e" not in browser.text("main").replace("\u202eabc", "")
+
+
+def test_the_line_of_the_story_at_the_cursor_is_marked(page, dead):
+    """By a color behind it, which its button lets through."""
+    pick(page, dead)
+    go_to(page, 1_000)
+    assert len(page.texts("#story-lines .here")) == 1
+    color = "return getComputedStyle(document.querySelector(arguments[0])).backgroundColor"
+    assert page.run(color, "#story-lines .here") != page.run(color, "#story-lines li:last-child")
+    assert page.run(color, "#story-lines .here button") == "rgba(0, 0, 0, 0)"
+
+
+def test_zooming_to_a_message_shows_its_life(page):
+    page.type("#search", "o-1")
+    page.click("#row-0")
+    before = page.run("return document.getElementById('axis').toDataURL()")
+    page.click("#whole")
+    assert page.run("return document.getElementById('axis').toDataURL()") != before
+
+
+def test_times_are_written_as_everywhere_else(page):
+    """As in stories and diagnoses, so that they can be found there."""
+    go_to(page, 61_234)
+    assert page.run("return document.getElementById('now').value") == show_duration(61_234) == "1m1s234ms"
+
+
+def test_the_page_of_a_run_that_was_cut_off_says_what_it_does_not_know(browser, tmp_path):
+    """Of a batch that waits for its next try, and of an invocation that has not ended."""
+    history = History().pollers(0, 2).sent(0, "a").received(0, "a").batch(0, 1, "a").throttled(0, 1, "a")
+    history.facts[-1] = replace(history.facts[-1], consumer="Trigger/1", retry_at=T + 5_000)
+    history.sent(0, "b").received(0, "b", consumer="Trigger/2").batch(0, 2, "b").invoked(0, 2, "b").pollers(900, 3)
+    batch = next(fact for fact in history if fact.event == "batch" and fact.batch == 2)
+    history.facts[history.facts.index(batch)] = replace(batch, consumer="Trigger/2")
+    file = tmp_path / "cut.html"
+    file.write_text(trace(history), encoding="utf-8")
+    browser.open(file)
+    browser.settle()
+    assert browser.texts("[data-poller] span") == [
+        "holds batch 1 (1 message), throttled 1 \u00d7, next try at 5s",
+        "runs batch 2 (1 message) for 0s, not ended when the run did",
+    ]
 
 
 def test_redacted_it_says_so(browser, journal, tmp_path):

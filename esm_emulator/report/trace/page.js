@@ -8,7 +8,7 @@
   function start(D, kept) {
   const over = new AbortController(), signal = over.signal;
   const END = Math.max(1, D.run.end);
-  const STATES = ["delayed", "waiting", "in flight", "gone"];
+  const STATES = ["delayed", "waiting", "in flight", "gone"], TONES = ["delayed", "visible", "flight"];
   const OUTCOMES = ["deleted", "dead-lettered", "filtered", "expired", "purged", "waiting", "lost"];
 
   // --- small things ---------------------------------------------------------------------------------------------
@@ -42,13 +42,12 @@
     const sign = ms < 0 ? "-" : "";
     let rest = Math.round(Math.abs(ms));
     if (rest === 0) return "0s";
-    if (rest < 1000) return `${sign}${rest}ms`;
     let text = "";
     for (const [unit, size] of [["d", 86400000], ["h", 3600000], ["m", 60000]]) {
       if (rest >= size) { text += Math.floor(rest / size) + unit; rest %= size; }
     }
-    if (rest) text += (rest % 1000 ? (rest / 1000).toFixed(3).replace(/0+$/, "") : rest / 1000) + "s";
-    return sign + text;
+    if (rest >= 1000) text += Math.floor(rest / 1000) + "s";
+    return sign + text + (rest % 1000 ? `${rest % 1000}ms` : "");
   }
 
   function parse(text) {
@@ -62,10 +61,13 @@
   }
 
   const clockTime = (t) => new Date(D.run.origin + t).toISOString().replace("T", " ").replace("Z", "");
+  // a character that would turn the words after it round is shown as one that cannot be shown
+  const upright = (text) => text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
   const nameOf = (number) => {
-    const [id, label, body] = D.messages[number], line = body.trim().replace(/\s+/g, " ");
-    return label || (line.length > 48 ? line.slice(0, 47) + "…" : line) || id;
+    const [id, label, body] = D.messages[number], line = body.slice(0, 400).trim().replace(/\s+/g, " ");
+    return upright(label || (line.length > 48 ? line.slice(0, 47) + "…" : line) || id);
   };
+  const named = (number) => el("bdi", {}, nameOf(number));
 
   // --- the data, indexed ----------------------------------------------------------------------------------------
 
@@ -168,14 +170,24 @@
   // --- what is looked at ----------------------------------------------------------------------------------------
 
   const look = { from: 0, to: END, cursor: 0, message: null, invocation: null, batch: null };
-  let colors = {};
+  let colors = {}, inks = {};
   const css = getComputedStyle(document.documentElement);
   function readColors() {
-    for (const name of ["paper", "card", "ink", "soft", "line", "line-strong", "accent", "accent-soft", "ok", "partial", "error", "timeout", "throttle", "cold", "delayed", "waiting", "flight", "gather", "visible", "alive"]) {
+    for (const name of ["paper", "card", "ink", "soft", "line", "line-strong", "accent", "accent-soft", "ok", "partial", "error", "timeout", "throttle", "cold", "delayed", "flight", "gather", "visible", "alive"]) {
       colors[name] = css.getPropertyValue("--" + name).trim();
     }
     colors.throttled = colors.throttle + "66";
+    inks = {};
     colors.gone = "transparent";
+  }
+
+  // black or white, whichever can be read better on a bar
+  function inkOn(tone) {
+    if (!inks[tone]) {
+      const [red, green, blue] = [1, 3, 5].map((at) => parseInt(colors[tone].slice(at, at + 2), 16) / 255).map((part) => (part <= 0.04 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+      inks[tone] = 0.2126 * red + 0.7152 * green + 0.0722 * blue > 0.19 ? "#0b1017" : "#fff";
+    }
+    return inks[tone];
   }
 
   function canvas(node, width, height) {
@@ -294,10 +306,10 @@
         { times, value: (i) => flight[i], tone: "flight" },
       ];
       if (top(delayed)) lines.push({ times, value: (i) => delayed[i], tone: "delayed" });
-      chart(id, "messages", lines, Math.max(top(visible), top(flight), top(delayed)), (t) => { const now = level(id, t); return `${plain(now.visible)} · ${plain(now.flight)} in flight`; }, plain);
+      chart(id, "messages", lines, Math.max(top(visible), top(flight), top(delayed)), (t) => { const now = level(id, t); return `${plain(now.visible)} visible\n${plain(now.flight)} in flight${now.delayed ? ` · ${plain(now.delayed)} delayed` : ""}`; }, plain);
       let most = 0;
       oldest.forEach((from, i) => { if (from >= 0) most = Math.max(most, (i + 1 < times.length ? times[i + 1] : END) - from); });
-      chart(id, "age of the oldest message", [{ times, value: (i, t) => (oldest[i] < 0 ? 0 : t - oldest[i]), tone: "partial", fill: true }], most, (t) => `oldest ${fmt(level(id, t).age || 0)}`, fmt);
+      chart(id, "age of the oldest message", [{ times, value: (i, t) => (oldest[i] < 0 ? 0 : t - oldest[i]), tone: "partial", fill: true }], most, (t) => { const { age } = level(id, t); return age === null ? "empty" : `oldest ${fmt(age)}`; }, fmt);
     }
     for (const [fn, { times, values }] of Object.entries(concurrency)) {
       chart(fn, "concurrency", [{ times, value: (i) => values[i], tone: "ok", fill: true }], top(values), (t) => `${plain(valueAt(times, values, t))} at once`, plain);
@@ -409,7 +421,7 @@
       }
       if (shown && high > 11 && wide > 46 && !thin) {
         context.globalAlpha = 1;
-        context.fillStyle = "#fff";
+        context.fillStyle = inkOn(bar.tone);
         context.textBaseline = "middle";
         context.font = "10px system-ui, sans-serif";
         const text = lane.kind === "poller" ? `${batches[bar.batch].messages.length} × ${invocations[bar.invocation].outcome || "…"}` : `${invocations[bar.invocation].outcome || "…"}${bar.batch === null ? "" : ` #${batches[bar.batch].number}`}`;
@@ -435,7 +447,7 @@
     const context = canvas($("life-line"), WIDTH, 30);
     grid(context, 30, at);
     segments(look.message, (a, b, state) => {
-      context.fillStyle = colors[["delayed", "waiting", "flight", "gone"][state]];
+      context.fillStyle = colors[TONES[state]];
       if (b >= look.from && a <= look.to) context.fillRect(Math.max(-2, X(a)), 4, Math.max(1.5, Math.min(X(b), WIDTH + 2) - Math.max(-2, X(a))), 11);
     });
     for (const number of batchesOfMessage.get(look.message) || []) {
@@ -547,9 +559,12 @@
     }
     if (bar.tone === "throttled") {
       const tries = place(batch.throttles, t) + 1, next = batch.throttles[tries];
-      const until = next !== undefined ? next : bar.b;
-      return `holds ${name} (${many(batch.messages.length, "message")}), throttled ${tries} ×, next try at ${fmt(until)}`;
+      const holds = `holds ${name} (${many(batch.messages.length, "message")}), throttled ${tries} ×, `;
+      if (next === undefined && batch.givenUp !== null) return `${holds}given up at ${fmt(batch.givenUp)}`;
+      const until = next !== undefined ? next : batch.invocation !== null ? bar.b : batch.retry;
+      return holds + (until === null ? "not tried again" : `next try at ${fmt(until)}`);
     }
+    if (invocations[bar.invocation].end === null) return `runs ${name} (${many(batch.messages.length, "message")}) for ${fmt(t - bar.a)}, not ended when the run did`;
     return `runs ${name} (${many(batch.messages.length, "message")}) for ${fmt(t - bar.a)} → ${outcomeOf(invocations[bar.invocation])} at ${fmt(bar.b)}`;
   }
 
@@ -558,7 +573,7 @@
     $("state-time").textContent = `${fmt(t)} (${clockTime(t)} UTC)`;
     const rows = Object.keys(D.levels.queues).concat(queuesWithout()).map((id) => {
       const now = queueAt(id, t);
-      return el("tr", { "data-queue": id }, el("td", {}, id), el("td", { class: "n" }, now.visible), el("td", { class: "n" }, now.flight), el("td", { class: "n" }, now.delayed), el("td", { class: "n" }, now.age === null ? "–" : fmt(now.age)));
+      return el("tr", { "data-queue": id }, el("td", {}, id), ...[now.visible, now.flight, now.delayed].map((count) => el("td", { class: "n" }, count.toLocaleString("en"))), el("td", { class: "n" }, now.age === null ? "–" : fmt(now.age)));
     });
     const head = el("tr", {}, el("th", { scope: "col" }, "Queue"), ...["Visible", "In flight", "Delayed", "Age of oldest"].map((name) => el("th", { class: "n", scope: "col" }, name)));
     const parts = [el("div", { class: "scroll" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)))];
@@ -575,9 +590,9 @@
     }
     const lines = Object.entries(concurrency).map(([fn, { times, values }]) => `${fn} runs ${many(valueAt(times, values, t), "invocation")}`);
     if (lines.length) parts.push(el("h3", {}, "Functions ", el("small", { id: "state-functions" }, lines.join(" · "))));
-    if (look.message !== null) parts.push(el("h3", {}, `${nameOf(look.message)} `, el("small", { id: "state-message" }, messageAt(look.message, t))));
+    if (look.message !== null) parts.push(el("h3", {}, named(look.message), " ", el("small", { id: "state-message" }, messageAt(look.message, t))));
     const marks = D.marks.filter(([at]) => at <= t).slice(-3).reverse();
-    if (marks.length) parts.push(el("h3", {}, "Changes ", el("small", {}, marks.map(([at, text]) => `${fmt(at)} ${text}`).join(" · "))));
+    if (marks.length) parts.push(el("h3", {}, "Changes ", el("small", { id: "state-changes" }, marks.map(([at, text]) => `${fmt(at)} ${text}`).join(" · "))));
     put($("state"), ...parts);
   }
 
@@ -802,7 +817,7 @@
   const ROW = 40;
   let matches = D.messages.map((_, number) => number), active = -1, haystack = null;
   const rows = new Map();
-  const tones = { deleted: "ok", "dead-lettered": "error", filtered: "cold", expired: "timeout", purged: "cold", waiting: "waiting", lost: "timeout" };
+  const tones = { deleted: "ok", "dead-lettered": "error", filtered: "visible", expired: "timeout", purged: "visible", waiting: "flight", lost: "timeout" };
 
   function buildFilter() {
     const counts = {};
@@ -844,10 +859,10 @@
     const number = matches[i], [, , body, group, outcome, receives] = D.messages[number];
     const name = nameOf(number);
     return el("div", {
-      class: "row", role: "option", id: `row-${i}`, "aria-posinset": i + 1, "aria-setsize": matches.length, title: body || name, style: { top: `${i * ROW}px` },
+      class: "row", role: "option", id: `row-${i}`, "aria-posinset": i + 1, "aria-setsize": matches.length, title: upright(body.slice(0, 300)) || name, style: { top: `${i * ROW}px` },
       onclick: () => { active = i; pickMessage(number, true); },
     }, el("div", { class: "top" }, el("span", { class: "name" }, name), group ? el("span", { class: "chip", style: { "--tone": "var(--line-strong)" } }, group) : null, receives > 1 ? el("span", { class: "none", title: "receives" }, `${receives} ×`) : null,
-      el("span", { class: "chip", style: { "--tone": `var(--${tones[outcome] || "waiting"})` } }, outcome)), el("canvas", { "aria-hidden": "true" }));
+      el("span", { class: "chip", style: { "--tone": `var(--${tones[outcome]})` } }, outcome)), el("canvas", { "aria-hidden": "true" }));
   }
 
   function mini(node, number) {
@@ -855,7 +870,7 @@
     context.fillStyle = colors.alive;
     context.fillRect(0, 3, wide, 2);
     segments(number, (a, b, state) => {
-      context.fillStyle = colors[["delayed", "waiting", "flight", "gone"][state]];
+      context.fillStyle = colors[TONES[state]];
       context.fillRect((a / END) * wide, 1, Math.max(2, ((b - a) / END) * wide), 6);
     });
   }
@@ -871,14 +886,14 @@
         const box = $("list");
         if (i * ROW < box.scrollTop || (i + 1) * ROW > box.scrollTop + box.clientHeight) box.scrollTop = Math.max(0, i * ROW - box.clientHeight / 2);
       }
-      $("story-title").textContent = `Story of ${nameOf(number)}`;
-      const facts = [["Id", message[0]], ["Label", message[1]], ["Group", message[3]], ["Sent to", message[6]], ["Outcome", message[4]], ["Receives", message[5]]];
+      put($("story-title"), "Story of ", named(number));
+      const facts = [["Id", message[0]], ["Label", message[1] && upright(message[1])], ["Group", message[3]], ["Sent to", message[6]], ["Outcome", message[4]], ["Receives", message[5]]];
       put($("story-facts"), ...facts.filter(([, value]) => value !== null && value !== "").flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]));
       $("story-body").textContent = message[2];
       const told = D.stories[number], lines = [];
       for (let j = 0; j < told.length; j += 2) {
         const t = told[j];
-        lines.push(el("li", { "data-at": t }, el("button", { type: "button", onclick: () => setCursor(t, true) }, el("time", {}, fmt(t)), el("span", {}, D.texts[told[j + 1]]))));
+        lines.push(el("li", { "data-at": t }, el("button", { type: "button", onclick: () => setCursor(t, true) }, el("time", {}, fmt(t)), el("span", {}, upright(D.texts[told[j + 1]])))));
       }
       put($("story-lines"), ...lines);
       $("life-name").replaceChildren(el("b", { title: nameOf(number) }, nameOf(number)), el("span", {}, message[4]));
@@ -890,6 +905,13 @@
     markStory();
     showState();
     draw();
+  }
+
+  function zoomToLife() {
+    const line = D.messages[look.message][7];
+    if (!line.length) return;
+    const first = line[0], last = line[line.length - 2] === 3 ? line[line.length - 3] : END, margin = Math.max(100, (last - first) * 0.05);
+    view(first - margin, last + margin);
   }
 
   function markStory() {
@@ -919,6 +941,7 @@
       pickMessage(matches[active], true);
     });
     $("forget").onclick = () => pickMessage(null);
+    $("whole").onclick = zoomToLife;
     $("close").onclick = closeDetail;
     $("before").onclick = () => stepInvocation(-1);
     $("after").onclick = () => stepInvocation(1);
@@ -955,7 +978,7 @@
         ...found.messages.slice(0, 6).map((number) => el("button", { type: "button", onclick: () => pickMessage(number, true) }, nameOf(number))),
       ];
       const safe = /^https:\/\//.test(found.source) ? el("a", { href: found.source, rel: "noreferrer noopener", target: "_blank" }, "AWS’s page") : null;
-      const node = el("details", {}, el("summary", {}, el("span", { class: "code" }, found.code), el("b", {}, found.subject), `  ${found.summary}`), el("p", { class: "fix" }, found.fix, " ", safe), el("div", { class: "links" }, ...links));
+      const node = el("details", {}, el("summary", {}, el("span", { class: "code" }, found.code), el("b", {}, found.subject), `  ${upright(found.summary)}`), el("p", { class: "fix" }, upright(found.fix), " ", safe), el("div", { class: "links" }, ...links));
       node.open = i === 0;
       return node;
     }));
@@ -967,7 +990,7 @@
   }
 
   function buildLegend() {
-    const items = [["ok", "success"], ["partial", "partial failure"], ["error", "error"], ["timeout", "timeout"], ["throttle", "throttled"], ["gather", "gathering a batch"], ["cold", "cold start"], ["visible", "visible"], ["flight", "in flight"], ["delayed", "delayed"]];
+    const items = [["ok", "success"], ["partial", "partial failure"], ["error", "error"], ["timeout", "timeout"], ["throttle", "throttled"], ["gather", "gathering a batch"], ["cold", "cold start"], ["visible", "visible (waiting)"], ["flight", "in flight"], ["delayed", "delayed"]];
     put($("legend"), ...items.map(([tone, name]) => el("li", {}, el("i", { style: { background: `var(--${tone})` } }), name)));
   }
 
