@@ -33,6 +33,14 @@ _LOOK_S = 0.5  # between two looks whether there are new facts
 _BEAT = 30  # looks without news after which a sign of life is sent
 _MOST = 2_000_000  # bytes of a request's body
 
+_GUARDS = {  # another site may neither show the page within its own, where clicks are led to, nor load any of it
+    "Content-Security-Policy": "frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
 Loop = Callable[[], EventLoopToken | None]
 
 
@@ -117,7 +125,9 @@ class _Run:
 
     def mapping(self, asked: dict[str, Any]) -> str:
         """Enable or disable a mapping."""
-        id, enabled = _text(asked, "mapping"), asked.get("enabled") is True
+        id, enabled = _text(asked, "mapping"), asked.get("enabled")
+        if not isinstance(enabled, bool):
+            raise TypeError("enabled takes true or false")
         found = self._do(lambda: self._service.emulation.mapping(id))
         self._do(found.enable if enabled else found.disable)
         return f"{id} is {'enabled' if enabled else 'being disabled'}."
@@ -182,7 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         return asked
 
     def _from_here(self) -> bool:
-        return urlsplit(f"//{self.headers.get('Host', '')}").hostname in _HERE
+        try:
+            return urlsplit(f"//{self.headers.get('Host', '')}").hostname in _HERE
+        except ValueError:
+            return False
 
     def _from_the_page(self) -> bool:
         origin = self.headers.get("Origin")
@@ -212,7 +225,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
+        for name, value in _GUARDS.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

@@ -21,6 +21,14 @@ def handler(event, context):
     if any(record["body"] == "bad" for record in event["Records"]):
         raise ValueError("no")
 """
+SECOND = """
+resources:
+  Orders: {Type: AWS::SQS::Queue}
+  Worker: {Type: AWS::Lambda::Function, Properties: {Handler: app.handler}}
+  Trigger:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {EventSourceArn: !GetAtt Orders.Arn, FunctionName: !Ref Worker}
+"""
 ONE_TRY = ("--visibility-timeout", "1", "--function-timeout", "1", "--max-receive-count", "1")
 
 
@@ -99,6 +107,7 @@ def test_what_is_not_there_is_refused_in_a_sentence(address):
     assert "quue" in said
     assert ask(address, "POST", "/send", {"queue": "queue"})[0] == 400
     assert ask(address, "POST", "/send", [])[0] == 400
+    assert ask(address, "POST", "/mapping", {"mapping": "mapping", "enabled": "no"})[0] == 400
     assert ask(address, "GET", "/etc")[0] == 404
     assert ask(address, "POST", "/etc", {})[0] == 404
 
@@ -107,7 +116,10 @@ def test_what_is_not_there_is_refused_in_a_sentence(address):
     "headers",
     [
         {"Host": "evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "[::1"},
         {"Origin": "http://evil.example"},
+        {"Origin": "null"},
         {"Content-Type": "text/plain"},
         {"Content-Type": "application/x-www-form-urlencoded"},
     ],
@@ -120,6 +132,62 @@ def test_other_sites_cannot_use_it(address, headers):
 
 def test_other_names_do_not_get_the_page(address):
     assert ask(address, "GET", "/", Host="evil.example")[0] == 403
+
+
+def test_other_sites_cannot_show_it_within_their_own(address):
+    """Where somebody could be led to click its buttons."""
+    host, port = address.split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+    connection.request("GET", "/")
+    headers = connection.getresponse().headers
+    connection.close()
+    assert headers["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+def test_what_is_looked_at_stays_when_news_come(browser, address):
+    """A cause that was closed, the focus without an id, a search's caret; and news wait for what is selected."""
+    browser.go(f"http://{address}/")
+    ask(address, "POST", "/mapping", {"mapping": "mapping", "enabled": False})
+    until(lambda: data(address)["levels"]["states"]["mapping"][-1][1] == "Disabled")
+    send = lambda: ask(address, "POST", "/send", {"queue": "queue", "body": "x"})  # noqa: E731
+    send()
+    until(lambda: browser.texts("#diagnoses .code"))
+    browser.run("document.querySelector('details').open = false; document.querySelector('summary').focus()")
+    send()
+    until(lambda: len(browser.texts("#list .row")) == 2)
+    assert browser.run("return document.querySelector('details').open") is False
+    assert browser.run("return document.activeElement.tagName") == "SUMMARY"
+    browser.run("const s = document.getElementById('search'); s.value = 'queue'; s.focus(); s.setSelectionRange(2, 3)")
+    before = browser.text("#facts")
+    send()
+    until(lambda: browser.text("#facts") != before)
+    assert browser.run("const s = document.activeElement; return [s.id, s.selectionStart]") == ["search", 2]
+    assert browser.complaints() == []
+    browser.run("getSelection().selectAllChildren(document.getElementById('diagnoses-title'))")
+    until(lambda: "selected" in browser.text("#live-state"))
+    browser.run("getSelection().removeAllRanges()")
+    until(lambda: browser.text("#live-state") == "Live")
+    browser.go("about:blank")
+
+
+def test_a_run_that_is_started_anew_is_followed_with_its_own_names(browser, run, address, tmp_path):
+    """What the first one had is gone from the page, and the buttons are for the second."""
+    browser.go(f"http://{address}/")
+    until(lambda: browser.texts("#live-queue option") == ["queue", "queue-dlq"])
+    run.signal(signal.SIGINT)
+    run.ends()
+    until(lambda: "Ended" in browser.text("#live-state"))
+    (tmp_path / "esm.yaml").write_text(SECOND)
+    with running(tmp_path, "run", "esm.yaml", "--web", address.split(":")[1]) as second:
+        second.says("^Polling")
+        until(lambda: browser.texts("#live-queue option") == ["Orders"])
+        assert browser.run("return document.getElementById('live-redrive').disabled") is True
+        browser.type("#live-body", "hello")
+        browser.click("#live-send")
+        until(lambda: browser.texts("#list .chip") == ["deleted"])
+        browser.go("about:blank")
+        browser.complaints()  # that nobody answered for a while
 
 
 def test_the_page_grows_in_a_browser_and_its_buttons_work(browser, run, address):

@@ -994,6 +994,24 @@
     put($("legend"), ...items.map(([tone, name]) => el("li", {}, el("i", { style: { background: `var(--${tone})` } }), name)));
   }
 
+  // what has the focus: its id, or its place in what has one
+  const focusable = (box) => [...box.querySelectorAll("button, summary, a")];
+  function focused() {
+    const node = document.activeElement, box = node && node.closest("main [id]");
+    if (!box) return null;
+    return { id: box.id, place: box === node ? -1 : focusable(box).indexOf(node), caret: node === $("search") ? [node.selectionStart, node.selectionEnd] : null };
+  }
+
+  function focusAgain({ id, place: number, caret }) {
+    const box = $(id), node = box && (number < 0 ? box : focusable(box)[number]);
+    if (!node || document.activeElement === node) return;
+    node.focus({ preventScroll: true });
+    if (caret) node.setSelectionRange(...caret);
+  }
+
+  const causeOf = (i) => `${D.diagnoses[i].code} ${D.diagnoses[i].subject}`;
+  const causes = () => [...document.querySelectorAll("#diagnoses details")].map((node, i) => [causeOf(i), node.open]);
+
   readColors();
   buildHeader();
   buildLegend();
@@ -1014,9 +1032,10 @@
 
   // times are absolute and messages go by id: a long run forgets its beginning
   function keep() {
-    const whole = look.to - look.from >= END * 0.999, focus = document.activeElement && document.activeElement.id;
+    const whole = look.to - look.from >= END * 0.999;
     return {
-      origin: D.run.origin, from: look.from, to: look.to, whole, cursor: look.cursor, follows: look.cursor >= END, focus,
+      focus: focused(), causes: causes(),
+      origin: D.run.origin, from: look.from, to: look.to, whole, cursor: look.cursor, follows: look.cursor >= END,
       message: look.message === null ? null : D.messages[look.message][0], request: look.invocation === null ? null : invocations[look.invocation].request,
       search: $("search").value, outcome: $("outcome").value, list: $("list").scrollTop, lanes: $("lanes").scrollTop, story: $("story-lines").scrollTop, y: scrollY,
     };
@@ -1039,7 +1058,9 @@
     $("lanes").scrollTop = kept.lanes;
     $("story-lines").scrollTop = kept.story;
     scrollTo(0, kept.y);
-    if (kept.focus && $(kept.focus) && document.activeElement !== $(kept.focus)) $(kept.focus).focus({ preventScroll: true });
+    const opened = new Map(kept.causes);
+    document.querySelectorAll("#diagnoses details").forEach((node, i) => { if (opened.has(causeOf(i))) node.open = opened.get(causeOf(i)); });
+    if (kept.focus) focusAgain(kept.focus);
     drawRows();
   }
 
