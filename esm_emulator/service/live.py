@@ -30,7 +30,8 @@ __all__ = ["serve_live"]
 
 _HERE = ("127.0.0.1", "localhost", "::1")
 _LOOK_S = 0.5  # between two looks whether there are new facts
-_BEAT = 30  # looks without news after which a sign of life is sent
+_BEAT = 10  # looks without news after which it is told that time has passed: what was hidden may be back
+_FRESH_MS = 1_000  # for so long what the page shows is not computed anew unless there are new facts
 _MOST = 2_000_000  # bytes of a request's body
 
 _GUARDS = {  # another site may neither show the page within its own, where clicks are led to, nor load any of it
@@ -80,7 +81,7 @@ class _Run:
         self._redact = redact
         self._loop = loop
         self._lock = threading.Lock()
-        self._latest: tuple[int, dict[str, Any]] = (-1, {})
+        self._latest: tuple[int, int, dict[str, Any]] = (-1, 0, {})
 
     @property
     def facts(self) -> int:
@@ -90,11 +91,14 @@ class _Run:
     def data(self) -> dict[str, Any]:
         """What the page shows now; computed once for any number of readers."""
         with self._lock:
-            number = self.facts
-            if self._latest[0] != number:
+            number, now = self.facts, self._service.clock.now()
+            known, made, data = self._latest
+            if known != number or now - made > _FRESH_MS:
                 facts = facts_so_far(self._service.journal)
-                self._latest = number, model(facts, diagnose(facts), redact=self._redact) | {"live": self._choices()}
-            return self._latest[1]
+                data = model(facts, diagnose(facts), redact=self._redact, until=now)
+                data["live"] = self._choices()
+                self._latest = number, now, data
+            return data
 
     def _choices(self) -> dict[str, list[str]]:
         if self._loop() is None:
@@ -211,11 +215,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             while not self.over.wait(_LOOK_S):
                 number, quiet = self.live.facts, quiet + 1
-                if number != seen:
+                if number != seen or quiet == _BEAT:
                     self.wfile.write(f"data: {number}\n\n".encode())
                     seen, quiet = number, 0
-                elif quiet % _BEAT == 0:
-                    self.wfile.write(b": still here\n\n")
         except OSError:
             return  # the reader went away
 

@@ -134,6 +134,14 @@ def test_other_names_do_not_get_the_page(address):
     assert ask(address, "GET", "/", Host="evil.example")[0] == 403
 
 
+def test_what_was_hidden_is_back_though_nothing_else_happens(address):
+    """No fact tells it: the mapping that failed with it is disabled."""
+    ask(address, "POST", "/send", {"queue": "queue", "body": "bad"})
+    until(lambda: data(address)["invocations"])
+    ask(address, "POST", "/mapping", {"mapping": "mapping", "enabled": False})
+    until(lambda: data(address)["messages"][0][7][-2:] == [1, "queue"])
+
+
 def test_other_sites_cannot_show_it_within_their_own(address):
     """Where somebody could be led to click its buttons."""
     host, port = address.split(":")

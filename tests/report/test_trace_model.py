@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from esm_emulator.journal import RunStopped
 from esm_emulator.report.messages import Messages
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.story import stories
@@ -74,6 +75,17 @@ def test_a_life_goes_on_through_a_dead_letter_queue_and_a_redrive():
 def test_a_message_still_hidden_when_the_run_ends_stays_so():
     """Nothing is known of later."""
     assert lines(model(History().sent(0, "a").received(10, "a").pollers(20, 1)))["a"][-3:] == [10, HIDDEN, "Orders"]
+
+
+def test_a_run_that_goes_on_has_come_further_than_its_last_fact():
+    """What was hidden is back by then; once it has stopped, its last fact is its end."""
+    history = History().sent(0, "a").received(10, "a", hidden=1_000)
+    data = model(history, until=T + 5_000)
+    assert data["run"]["end"] == 5_000
+    assert lines(data)["a"][-3:] == [1_010, WAITING, "Orders"]
+    assert level(data, "Orders", 5_000)[:3] == (1, 0, 0)
+    history.facts.append(RunStopped(T + 20, "interrupted"))
+    assert model(history, until=T + 5_000)["run"]["end"] == 20
 
 
 def test_the_stories_are_those_of_story():

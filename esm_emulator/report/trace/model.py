@@ -62,14 +62,21 @@ def model(
     *,
     redact: bool = False,
     real_seconds: float | None = None,
+    until: int | None = None,
 ) -> dict[str, Any]:
-    """The data of the page. ``redact`` keeps bodies, and texts that could quote one, out of them."""
+    """The data of the page. ``redact`` keeps bodies, and texts that could quote one, out of them.
+
+    ``until`` (epoch ms) is how far a run that goes on has come, beyond its last fact: what is hidden or delayed may be
+    back since.
+    """
     facts = list(journal)
     redaction = Redaction(facts) if redact else None
     if redaction is not None:
         facts = redaction.facts
     origin = facts[0].at if facts else 0
     end = max((fact.at for fact in facts), default=origin)
+    if until is not None and facts and not isinstance(facts[-1], RunStopped):
+        end = max(end, until)
     messages, metrics = Messages(), Metrics()
     levels, lanes, lives = Levels(metrics, origin), Lanes(origin), Lives(messages, origin)
     histories: dict[int, list[tuple[Fact, str]]] = {}
