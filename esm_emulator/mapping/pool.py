@@ -57,14 +57,12 @@ class Mapping:
         self._on_failure = on_failure
         self._pollers: list[Poller] = []
         self._wanted = 0
-        self._retired: list[Poller] = []  # they finish what they have in hand
+        self._retired: dict[Poller, None] = {}  # in order; they finish what they have in hand
         self._numbers = itertools.count(1)
         self._group: anyio.abc.TaskGroup | None = None
         self._scaling: Scaling | None = None
         self._woken: anyio.Event | None = None
         self._armed: int | None = None  # when scaling is looked at next
-        self._allowance: Allowance | None = None
-        self._number = 0
         self._work = Work(
             mapping=resource.id,
             queue=queue,
@@ -187,21 +185,27 @@ class Mapping:
             if self._scaling is not None:
                 self._scaling.gone(poller.name)
             poller.retire()
-            self._retired.append(poller)
+            self._retired[poller] = None
 
     def _fill(self) -> None:
-        """Have as many as are wanted; who is still at its last invocation counts too, so that no limit is exceeded."""
-        while self._group is not None and len(self._pollers) < self._wanted:
-            revivable = [poller for poller in self._retired if self._can_revive(poller)]
-            if len(self._pollers) + len(self._retired) - len(revivable) >= self._wanted:
-                return  # the next one comes when one of those has ended
-            if revivable:
-                poller = revivable[-1]
-                self._retired.remove(poller)
+        """Have as many as are wanted; who is still at its last invocation counts too, so that no limit is exceeded.
+
+        In provisioned mode each ten in a row are the lanes of one poller, so that no more pollers poll than are wanted.
+        """
+        if self._group is None or len(self._pollers) >= self._wanted:
+            return
+        revivable = [poller for poller in self._retired if self._can_revive(poller)]
+        others = len(self._retired) - len(revivable)
+        while len(self._pollers) + others < self._wanted:
+            if revivable and self._goes_next(revivable[-1]):
+                poller = revivable.pop()
+                del self._retired[poller]
                 poller.revive()
-            else:
+            elif len(self._pollers) + len(self._retired) < self._wanted:
                 poller = self._new_poller()
                 self._group.start_soon(self._run, poller, name=poller.name)
+            else:
+                return  # the next one comes when one of the retired has ended
             self._pollers.append(poller)
 
     def _can_revive(self, poller: Poller) -> bool:
@@ -211,22 +215,34 @@ class Mapping:
     def _is_provisioned(self) -> bool:
         return self.resource.ProvisionedPollerConfig is not None
 
+    def _goes_next(self, poller: Poller) -> bool:
+        """Whether it may stand behind the last one: all lanes of a provisioned poller come before the next poller's."""
+        return not self._lanes_begun or poller.allowance is self._pollers[-1].allowance
+
+    @property
+    def _lanes_begun(self) -> list[Poller]:
+        """The lanes of the last provisioned poller when it has not all of them yet; none on demand."""
+        lanes = len(self._pollers) % self._work.profile.provisioned_invokes if self._is_provisioned else 0
+        return self._pollers[len(self._pollers) - lanes :]
+
     def _new_poller(self) -> Poller:
         """The next poller; in provisioned mode the next lane of one (PROV-5)."""
         if not self._is_provisioned:
             return Poller(self._work, f"{self.resource.id}/{next(self._numbers)}")
-        lane = len(self._pollers) % self._work.profile.provisioned_invokes
-        if lane == 0:
-            self._allowance = Allowance(self._work.profile)
-            self._number = next(self._numbers)
-        return Poller(self._work, f"{self.resource.id}/{self._number}.{lane + 1}", self._allowance)
+        begun = self._lanes_begun
+        if not begun:
+            return Poller(self._work, f"{self.resource.id}/{next(self._numbers)}.1", Allowance(self._work.profile))
+        number = begun[0].name.rpartition(".")[0]
+        taken = {lane.name for lane in begun}
+        name = next(name for lane in itertools.count(1) if (name := f"{number}.{lane}") not in taken)
+        return Poller(self._work, name, begun[0].allowance)
 
     def _stop_all(self, reason: str, *, hand_back: bool) -> None:
         pollers, self._pollers = self._pollers, []
         if self._wanted:
             self._wanted = 0
             self._work.tell(PollersChanged, self.resource.id, 0, reason)
-        self._retired += pollers
+        self._retired |= dict.fromkeys(pollers)
         for poller in self._retired:
             poller.stop(hand_back=hand_back)
 
@@ -234,7 +250,7 @@ class Mapping:
         await poller.run()
         if self._scaling is not None:
             self._scaling.gone(poller.name)
-        self._retired.remove(poller)
+        del self._retired[poller]
         self._fill()
         self._disabled_when_quiet()
 

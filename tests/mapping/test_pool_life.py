@@ -5,7 +5,9 @@ Where an instant matters the function is one that waits until the test lets it g
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -284,6 +286,26 @@ def test_a_retired_poller_receives_no_more() -> None:
         esm.run_until_idle()
         later = {fact.consumer for fact in list(esm.journal)[read:] if isinstance(fact, MessageReceived)}
         assert later == {"Trigger/1", "Trigger/2"}
+
+
+def test_provisioned_pollers_that_come_back_have_ten_lanes_each_again() -> None:
+    """Half the lanes of two retired pollers had ended: theirs begin anew, and no fifth poller polls beside (PROV-5)."""
+    two, four = ({"MinimumPollers": number, "MaximumPollers": number} for number in (2, 4))
+    wanted = resources(BatchSize=1, ProvisionedPollerConfig=four, function={"Timeout": 60})
+    seconds = itertools.chain(itertools.islice(itertools.cycle([60, 5]), 40), itertools.repeat(1))
+    handlers = {"Worker": lambda _event, _context: time.sleep(next(seconds))}
+    with VirtualEmulator(wanted, handlers=handlers, embedded_aws=False) as esm:
+        esm.send_all("Orders", [str(number) for number in range(40)])
+        esm.advance("1s")
+        esm.set("Trigger.ProvisionedPollerConfig", two)
+        esm.advance("10s")
+        esm.set("Trigger.ProvisionedPollerConfig", four)
+        esm.advance("1m")
+        before = len(consumers(esm))
+        esm.send_all("Orders", [str(number) for number in range(40)])
+        esm.advance("1m")
+        lanes = set(consumers(esm)[before:])
+    assert Counter(lane.partition(".")[0] for lane in lanes) == {f"Trigger/{number}": 10 for number in (1, 2, 3, 4)}
 
 
 # --- stopped -----------------------------------------------------------------------------------------------------
