@@ -13,6 +13,8 @@ from typing import Any
 from esm_emulator.durations import show_duration
 from esm_emulator.journal import (
     BatchGivenUp,
+    DeleteFailed,
+    DeleteIgnored,
     Fact,
     InvocationEnded,
     InvocationStarted,
@@ -20,9 +22,14 @@ from esm_emulator.journal import (
     MessageDeadLettered,
     MessageDeleted,
     MessageExpired,
+    MessageFiltered,
+    MessageHandedBack,
     MessageMoved,
     MessageReceived,
+    MessageRedelivered,
     MessageSent,
+    QueuePurged,
+    QueueRemoved,
     ResponseJudged,
 )
 from esm_emulator.report.messages import Messages
@@ -34,6 +41,22 @@ __all__ = ["mermaid"]
 STEPS = 120  # arrows of a sequence that can still be read
 BARS = 60  # bars of a summary
 _NAMES = 3  # messages that an arrow names
+_CROSSED = (  # how a step begins that came to nothing
+    "throttled",
+    "error",
+    "timeout",
+    "exit",
+    "init",
+    "marshal",
+    "too-large",
+    "given up",
+    "delete ignored",
+    "delete failed",
+    "filtered",
+    "expired",
+    "purged",
+    "gone",
+)
 
 
 def mermaid(journal: Iterable[Fact], *, redact: bool = False) -> str:
@@ -57,7 +80,7 @@ def _sequence(steps: list[tuple[str, str, str, int]]) -> str:
                 actors[actor] = f"p{len(actors)}"
                 lines.append(f"  participant {actors[actor]} as {_plain(actor)}")
     for source, target, said, ms in steps:
-        arrow = "-x" if said.startswith(("throttled", "error", "timeout", "expired")) else "->>"
+        arrow = "-x" if said.startswith(_CROSSED) else "->>"
         lines.append(f"  {actors[source]}{arrow}{actors[target]}: {show_duration(ms)} {_plain(said)}")
     return "\n".join(lines) + "\n"
 
@@ -102,8 +125,23 @@ def _step(fact: Fact) -> tuple[str, str, str, tuple[str, ...]] | None:
             return fact.consumer, fact.consumer, f"given up, batch {fact.batch}:", fact.messages
         case MessageDeleted():
             return fact.consumer or "client", fact.queue, "delete", (fact.message,)
+        case DeleteIgnored():
+            return fact.consumer or "client", fact.queue, f"delete ignored ({fact.reason}):", (fact.message,)
+        case DeleteFailed():
+            return fact.consumer or "client", fact.queue, "delete failed", (fact.message,)
+        case MessageFiltered():
+            return fact.queue, fact.mapping, "filtered out", (fact.message,)
+        case MessageHandedBack():
+            return fact.mapping, fact.queue, "hand back", (fact.message,)
+        case MessageRedelivered():
+            return fact.queue, fact.queue, "once more", (fact.message,)
+        case QueuePurged():
+            return fact.queue, fact.queue, "purged", fact.messages
+        case QueueRemoved():
+            return fact.queue, fact.queue, "gone with the queue", fact.messages
         case MessageDeadLettered():
-            return fact.queue, fact.to, f"dead letter after {fact.receive_count} receives", (fact.message,)
+            times = f"{fact.receive_count} receive{'' if fact.receive_count == 1 else 's'}"
+            return fact.queue, fact.to, f"dead letter after {times}", (fact.message,)
         case MessageMoved():
             return fact.queue, fact.to, "move back", (fact.message,)
         case MessageExpired():
@@ -165,6 +203,9 @@ def _listed(names: list[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that means nothing to Mermaid: one line, without what ends a statement or begins a comment or markup."""
-    safe = " ".join(text.split())
+    """Text that means nothing to Mermaid: one line, without what ends a statement or begins a comment or markup.
+
+    Half of a character, which no file can hold, is a question mark.
+    """
+    safe = " ".join(text.encode(errors="replace").decode().split())
     return re.sub(r"\bend\b", "End", "".join(" " if character in ';#<>{}%\\`"' else character for character in safe))

@@ -38,7 +38,8 @@ def perfetto(journal: Iterable[Fact], *, redact: bool = False) -> str:
     ]
     about = {name: str(run[name]) for name in ("scenario", "clock", "seed", "profile", "stopped", "version")}
     whole = {"traceEvents": events, "displayTimeUnit": "ms", "otherData": about}
-    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n"
+    text = json.dumps(whole, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return text.encode(errors="backslashreplace").decode()  # half of a character: no file can hold it, but its escape
 
 
 def _names(data: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 from esm_emulator.report.mermaid import STEPS, mermaid
 from esm_emulator.report.perfetto import perfetto
@@ -80,6 +81,10 @@ class TestPerfetto:
         names = {event["args"]["name"] for event in self.events(one()) if event["ph"] == "M"}
         assert {"pollers", "Trigger/1", "Worker"} <= names
 
+    def test_half_a_character_can_be_written(self):
+        text = perfetto(one(label="x\ud83d\\\ud83d"))
+        assert "x\ud83d\\\ud83d" in {event["name"] for event in json.loads(text.encode())["traceEvents"]}
+
     def test_bodies_are_not_in_it(self):
         assert "s3cr3t" not in perfetto(one("s3cr3t"))
 
@@ -106,6 +111,21 @@ class TestMermaid:
             history.sent(0, f"m{number}")
         assert "0s send m0, m1, m2 and 2 more" in mermaid(history)
 
+    def test_what_came_to_nothing_is_crossed(self):
+        """A delete that deleted nothing above all: it is why a message came back."""
+        history = History().sent(0, "a").received(0, "a").filtered(1, "a").delete_ignored(2, "a").dead_lettered(3, "a")
+        history.facts[-1] = replace(history.facts[-1], receive_count=1)
+        history.purged(4, "a", queue="Dlq").invoked(5, 1, "a").ended(6, 1, "a", outcome="exit")
+        arrows = [line.strip() for line in mermaid(history).splitlines() if "participant" not in line]
+        assert arrows[3:] == [
+            "p1-xp3: 1ms filtered out a",
+            "p2-xp1: 2ms delete ignored (gone): a",
+            "p1->>p4: 3ms dead letter after 1 receive a",
+            "p4-xp4: 4ms purged a",
+            "p2->>p5: 5ms invoke, batch 1: a",
+            "p5-xp2: 6ms exit, batch 1: a",
+        ]
+
     def test_a_large_run_is_a_summary_that_says_so(self):
         history = History()
         for number in range(STEPS):
@@ -121,6 +141,9 @@ class TestMermaid:
         assert "s3cr3t" not in mermaid(history, redact=True)
         assert "send a" in mermaid(history, redact=True)
         assert "send order" in mermaid(one("s3cr3t", label="order"), redact=True)
+
+    def test_half_a_character_can_be_written(self):
+        assert b"0s send x?\n" in mermaid(one(label="x\ud83d")).encode()
 
     def test_labels_cannot_end_a_statement(self):
         text = mermaid(one(label="x; end\n%% <b>"))

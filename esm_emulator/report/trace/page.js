@@ -576,7 +576,7 @@
       return el("tr", { "data-queue": id }, el("td", {}, id), ...[now.visible, now.flight, now.delayed].map((count) => el("td", { class: "n" }, count.toLocaleString("en"))), el("td", { class: "n" }, now.age === null ? "–" : fmt(now.age)));
     });
     const head = el("tr", {}, el("th", { scope: "col" }, "Queue"), ...["Visible", "In flight", "Delayed", "Age of oldest"].map((name) => el("th", { class: "n", scope: "col" }, name)));
-    const parts = [el("div", { class: "scroll" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)))];
+    const parts = [el("div", { class: "scroll" }, el("table", { "aria-labelledby": "state-title" }, el("thead", {}, head), el("tbody", {}, ...rows)))];
     const mappings = new Set([...Object.keys(D.levels.pollers), ...Object.keys(D.levels.states), ...batches.map((batch) => batch.mapping)]);
     for (const mapping of mappings) {
       const counts = D.levels.pollers[mapping], count = counts ? valueAt(counts[0], counts[1], t) : 0;
