@@ -1,24 +1,17 @@
-"""The queue engine inside this process: one lock around it, and waiting.
+"""The queue engine inside this process: one lock around it, and a journal of what happens.
 
 The engine is pure; here it gets a clock, a journal and company. Every operation runs under one lock, because a
 handler's boto3 client, an HTTP client and the pollers all work on the same queues from threads of their own; what it
-did goes to the journal before anybody else can do something. Nothing polls: whoever waits is woken by the send, the
-visibility change or the delete that makes one receivable, or by a timer at the next visibility end, one waiter for each
-message that can be had. What falls due by itself (retention, move tasks) happens at its time, on the loop's timers.
+did goes to the journal before anybody else can do something, and calls who waits for it (:mod:`waiting`). What falls
+due by itself (retention, move tasks) happens at its time, on the loop's timers.
 
 This file knows nothing of mappings, batches or HTTP.
 """
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TypeVar
-
-import anyio
+from collections.abc import Callable, Mapping, Sequence
 
 from esm_emulator.clocks import Clock, handlers
 from esm_emulator.errors import SqsError
@@ -38,6 +31,7 @@ from esm_emulator.journal import (
 from esm_emulator.messages import ReceivedMessage
 from esm_emulator.queues import Deleted, Delivery, Stop
 from esm_emulator.queues.timers import Timers
+from esm_emulator.queues.waiting import Attempt, Waiting
 from esm_emulator.sqs import Counts, Engine, MoveTask, NewMessage, Queue, QueueSettings, Sent, StoredMessage
 
 __all__ = ["EmbeddedQueue", "EmbeddedSqs"]
@@ -45,8 +39,6 @@ __all__ = ["EmbeddedQueue", "EmbeddedSqs"]
 NEVER = float("inf")
 # Operations that tell nothing but these make nothing fall due sooner than it would have
 _NEVER_SOONER = {MessageReceived, MessageDeleted, DeleteIgnored, VisibilityChanged}
-
-T = TypeVar("T")
 
 
 class EmbeddedSqs:
@@ -61,12 +53,9 @@ class EmbeddedSqs:
         self.journal = journal
         self.receive_wait = receive_wait
         self._lock = threading.RLock()
-        self._waiting: dict[str, OrderedDict[int, Callable[[], None]]] = {}
-        self._tickets = itertools.count()
         self._timers = Timers()
-        self._closed = False
+        self._waiting = Waiting(engine, clock, self._lock, self._timers)
         self._due: float = 0  # nothing falls due by itself before
-        self._released = 0
 
     # --- queues -----------------------------------------------------------------------------------------------
 
@@ -161,13 +150,13 @@ class EmbeddedSqs:
             )
 
         messages = attempt()
-        if messages or wait_ms <= 0 or self._closed:
+        if messages or wait_ms <= 0 or self._waiting.is_closed:
             return messages
         if handlers.in_handler():
             return handlers.wait_for(self._attempt_until(queue, attempt, wait_ms, Stop()))
         if self._timers.on_own_thread():
             return []
-        return self._attempt_blocking(queue, attempt, wait_ms)
+        return self._waiting.on_thread(queue, attempt, wait_ms)
 
     def delete(self, queue: Queue, receipt: str, *, consumer: str | None = None) -> None:
         """DeleteMessage. Raises ``SqsError`` for a handle that is none, or an expired one on FIFO (FAIL-20)."""
@@ -260,47 +249,10 @@ class EmbeddedSqs:
         return Delivery(messages, empty)
 
     async def _attempt_until(
-        self, queue: Queue, attempt: Callable[[], list[ReceivedMessage]], wait_ms: int | None, stop: Stop
+        self, queue: Queue, attempt: Attempt, wait_ms: int | None, stop: Stop
     ) -> list[ReceivedMessage]:
-        """Attempt whenever something may have become receivable."""
         self.attach()
-        deadline = None if wait_ms is None else self.clock.now() + wait_ms
-        while not (stop.is_set or self._closed):
-            remaining = None if deadline is None else deadline - self.clock.now()
-            if remaining is not None and remaining <= 0:
-                break
-            call = _Call(stop)
-            with self._registered(queue, self._timers.waker(call.come)):
-                forget = stop.subscribe(call.woken.set)
-                with anyio.move_on_after(None if remaining is None else remaining / 1000):
-                    await call.woken.wait()
-                forget()
-            if call.too_late:
-                with self._lock:  # what it may have been called for is for who waits behind it
-                    self._wake(queue, self.clock.now())
-                break
-            if messages := attempt():
-                return messages
-        return []
-
-    def _attempt_blocking(
-        self, queue: Queue, attempt: Callable[[], list[ReceivedMessage]], wait_ms: int
-    ) -> list[ReceivedMessage]:
-        """The same for a thread of its own, in real time: virtual time does not pass for it."""
-        deadline = self.clock.now() + wait_ms
-        budget = wait_ms
-        released = self._released
-        while budget > 0 and not self._closed and self._released == released:
-            woken = threading.Event()
-            with self._registered(queue, woken.set):
-                with self._lock:
-                    at = self.engine.receivable_at(queue, self.clock.now())
-                pause = budget if at is None else max(1, min(budget, at - self.clock.now()))
-                on_time = woken.wait(pause / 1000)
-            if messages := attempt():
-                return messages
-            budget = min(budget if on_time else budget - pause, deadline - self.clock.now())
-        return []
+        return await self._waiting.on_loop(queue, attempt, wait_ms, stop)
 
     def waker(self, wake: Callable[[], None]) -> Callable[[], None]:
         """``wake``, to be called from any thread, run on the run's loop."""
@@ -314,21 +266,13 @@ class EmbeddedSqs:
 
     def release(self) -> None:
         """Answer every open long poll of a blocking caller now, with nothing; pollers on the loop wait on."""
-        with self._lock:
-            self._released += 1
-            for waiting in self._waiting.values():
-                for wake in list(waiting.values()):
-                    wake()
+        self._waiting.release()
 
     def close(self) -> None:
         """Answer every open long poll, with nothing, and take no more timers."""
         with self._lock:
-            self._closed = True
             self._timers.cancel()
-            for waiting in self._waiting.values():
-                for wake in waiting.values():
-                    wake()
-                waiting.clear()
+            self._waiting.close()
 
     # --- inside -----------------------------------------------------------------------------------------------
 
@@ -353,7 +297,7 @@ class EmbeddedSqs:
             if facts:
                 self.journal.extend(facts)
             if changed is not None:
-                self._wake(changed, now)
+                self._waiting.wake(changed, now)
             self._after(facts, now)
         finally:
             self._lock.release()
@@ -361,7 +305,7 @@ class EmbeddedSqs:
     def _advance(self, now: int) -> None:
         self.journal.extend(self.engine.advance(now))
         for queue in list(self.engine.queues.values()):
-            self._wake(queue, now)
+            self._waiting.wake(queue, now)
         self._arm(now)
 
     def _after(self, facts: Sequence[Fact], now: int) -> None:
@@ -373,43 +317,12 @@ class EmbeddedSqs:
                 continue
             sooner = sooner or type(fact) not in _NEVER_SOONER
             if isinstance(fact, MessageDeadLettered):
-                self._wake(self._by_id(fact.to), now)
+                self._waiting.wake(self._by_id(fact.to), now)
         if sooner:
             self._arm(now)
 
     def _by_id(self, id: str) -> Queue:
         return next(queue for queue in self.engine.queues.values() if queue.id == id)
-
-    def _wake(self, queue: Queue, now: int) -> None:
-        """Wake the waiter that has waited longest if a receive would bring something; else see to it later."""
-        waiting = self._waiting.get(queue.name)
-        if not waiting:
-            return
-        at = self.engine.receivable_at(queue, now)
-        if at is None:
-            return
-        if at <= now:
-            waiting.popitem(last=False)[1]()
-        else:
-            self._timers.at(queue.name, at, now, lambda: self._ring(queue))
-
-    def _ring(self, queue: Queue) -> None:
-        with self._lock:
-            if queue.name in self.engine.queues:
-                self._wake(queue, self.clock.now())
-
-    @contextmanager
-    def _registered(self, queue: Queue, wake: Callable[[], None]) -> Iterator[None]:
-        """Stand in the queue's line of waiters until woken."""
-        ticket = next(self._tickets)
-        with self._lock:
-            self._waiting.setdefault(queue.name, OrderedDict())[ticket] = wake
-            self._wake(queue, self.clock.now())
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._waiting[queue.name].pop(ticket, None)
 
     def _arm(self, now: int) -> None:
         due = self.engine.next_due()
@@ -420,27 +333,6 @@ class EmbeddedSqs:
     def _fall_due(self) -> None:
         with self._operation():
             pass
-
-
-class _Call:
-    """What one waiter waits for. Called before ``stop`` it still takes what is there, as an open long poll would."""
-
-    __slots__ = ("_in_time", "_stop", "woken")
-
-    def __init__(self, stop: Stop) -> None:
-        self._stop = stop
-        self._in_time = False
-        self.woken = anyio.Event()
-
-    def come(self) -> None:
-        """Something may be receivable."""
-        self._in_time = not self._stop.is_set
-        self.woken.set()
-
-    @property
-    def too_late(self) -> bool:
-        """Whether the stop came first."""
-        return self._stop.is_set and not self._in_time
 
 
 class _Operation:

@@ -58,7 +58,7 @@ def _until(condition):
 
 
 def _waiting(run):
-    return len(run.sqs._waiting.get("orders", ()))
+    return len(run.sqs._waiting._lines.get("orders", ()))
 
 
 def _threads():
