@@ -282,6 +282,33 @@ def test_the_line_of_the_story_at_the_cursor_is_marked(page, dead):
     assert page.run(color, "#story-lines .here button") == "rgba(0, 0, 0, 0)"
 
 
+def test_picking_a_message_scrolls_to_the_lanes_where_it_was(browser, tmp_path):
+    """Also among hundreds; and so does stepping through invocations."""
+    history = History().pollers(0, 200)
+    for number in range(200):
+        name, consumer = f"m-{number}", f"Trigger/{number}"
+        history.sent(number, name).received(number, name, consumer=consumer).batch(number, number, name)
+        history.facts[-1] = replace(history.facts[-1], consumer=consumer)
+        history.invoked(number, number, name).ended(number + 1, number, name)
+        history.facts[-1] = replace(history.facts[-1], environment=f"Worker-{number}")
+    file = tmp_path / "many.html"
+    file.write_text(trace(history), encoding="utf-8")
+    browser.open(file)
+    browser.settle()
+    assert browser.text("#lanes-said") == (
+        "■ 200 execution environments, □ 200 pollers that held a message; scroll for the rest."
+    )
+    scrolled = "const lanes = document.getElementById('lanes'); return [lanes.scrollTop, lanes.clientHeight]"
+    lane = browser.run("return document.getElementById('lanes-space').clientHeight") / 400
+    assert browser.run(scrolled)[0] == 0
+    pick(browser, "m-150")
+    top, height = browser.run(scrolled)
+    assert top < 150 * lane < top + height
+    browser.run("document.getElementById('cursor').focus()")
+    browser.type("#cursor", ".")
+    assert browser.run(scrolled)[0] < lane
+
+
 def test_zooming_to_a_message_shows_its_life(page):
     page.type("#search", "o-1")
     page.click("#row-0")

@@ -346,6 +346,18 @@
     laneHeight = lanes.length > 300 ? 8 : lanes.length > 60 ? 13 : 18;
     $("lanes-space").style.height = `${lanes.length * laneHeight + 4}px`;
     $("lanes").hidden = lanes.length === 0;
+    sayLanes();
+  }
+
+  function sayLanes() {
+    const box = $("lanes"), more = box.scrollHeight > box.clientHeight + 1 ? "; scroll for the rest" : "";
+    $("lanes-said").textContent = lanes.length ? `■ ${many(environmentLanes.length, "execution environment")}, □ ${many(pollerLanes.length, "poller")} that held a message${more}.` : "";
+  }
+
+  // scroll to the first lane that shows one of these bars, unless one can be seen
+  function revealLane(wanted) {
+    const box = $("lanes"), found = lanes.flatMap((lane, number) => (lane.bars.some(wanted) ? [number * laneHeight] : []));
+    if (found.length && !found.some((y) => y >= box.scrollTop && y + laneHeight <= box.scrollTop + box.clientHeight)) box.scrollTop = found[0] - box.clientHeight / 3;
   }
 
   function lit(bar) {
@@ -568,8 +580,13 @@
     return `runs ${name} (${many(batch.messages.length, "message")}) for ${fmt(t - bar.a)} → ${outcomeOf(invocations[bar.invocation])} at ${fmt(bar.b)}`;
   }
 
-  function showState() {
+  // Hundreds of pollers take longer to show than a frame lasts: while the cursor moves there are the first, then all.
+  const FIRST = 40;
+  let others = null;
+  function showState(moving) {
     const t = look.cursor;
+    clearTimeout(others);
+    others = null;
     $("state-time").textContent = `${fmt(t)} (${clockTime(t)} UTC)`;
     const rows = Object.keys(D.levels.queues).concat(queuesWithout()).map((id) => {
       const now = queueAt(id, t);
@@ -584,7 +601,9 @@
       const busy = pollerLanes.filter((lane) => lane.name.startsWith(mapping + "/")).map((lane) => [lane, pollerAt(lane, t)]).filter(([, bar]) => bar);
       const idle = Math.max(0, count - busy.length);
       const title = el("h3", { "data-mapping": mapping }, `${mapping} `, el("small", {}, `${step ? step[1] + ", " : ""}${many(count, "poller")}: ${[`${busy.length} with a batch`, idle && step && step[1] === "Enabled" ? `${idle} polling` : "", busy.length > count ? `${busy.length - count} of them finishing what they hold` : ""].filter(Boolean).join(", ")}`));
-      const cards = busy.map(([lane, bar]) => el("div", { class: "poller", "data-poller": lane.name, style: { "border-left-color": `var(--${bar.tone === "throttled" ? "throttle" : bar.tone})` } }, el("b", {}, lane.name), el("span", {}, sayPoller(bar, t))));
+      const first = moving ? FIRST : busy.length;
+      if (busy.length > first && others === null) others = setTimeout(() => { if (!signal.aborted) showState(); }, 150);
+      const cards = busy.slice(0, first).map(([lane, bar]) => el("div", { class: "poller", "data-poller": lane.name, style: { "border-left-color": `var(--${bar.tone === "throttled" ? "throttle" : bar.tone})` } }, el("b", {}, lane.name), el("span", {}, sayPoller(bar, t))));
       parts.push(title);
       if (cards.length) parts.push(el("div", { class: "pollers" }, ...cards));
     }
@@ -623,7 +642,7 @@
     }
     moveCursor();
     if (shown === null) {
-      shown = requestAnimationFrame(() => { shown = null; if (signal.aborted) return; showState(); markStory(); drawOverview(); });
+      shown = requestAnimationFrame(() => { shown = null; if (signal.aborted) return; showState(true); markStory(); drawOverview(); });
     }
   }
 
@@ -772,6 +791,7 @@
     const next = byStart[clamp(here + direction, 0, byStart.length - 1)];
     setCursor(invocations[next].start, true);
     pickBatch(invocations[next].batch, next);
+    revealLane((bar) => bar.invocation === next);
   }
 
   function pickBatch(batchNumber, invocationNumber) {
@@ -899,6 +919,7 @@
       $("life-name").replaceChildren(el("b", { title: nameOf(number) }, nameOf(number)), el("span", {}, message[4]));
       $("life-line").setAttribute("aria-label", `Life of ${nameOf(number)}: ${message[4]}, ${many(message[5], "receive")}`);
       const last = line.length ? line[line.length - 3] : END;
+      if (reveal) revealLane(lit);
       if (reveal && line.length && (last < look.from || line[0] > look.to)) view(line[0] - (last - line[0]) * 0.1, last + (last - line[0]) * 0.1 + 100);
     }
     drawRows();
