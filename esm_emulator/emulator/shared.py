@@ -1,49 +1,18 @@
-"""The emulator in your own code: resources in, messages sent, time moved, and everything there to look at.
-
-    with VirtualEmulator("template.yaml") as emulator:
-        emulator.send("Orders", {"id": 7})
-        emulator.run_until_idle()
-        assert emulator.queue("OrdersDlq").bodies == [{"id": 7}]
-
-:class:`Emulator` is what both kinds share. :class:`VirtualEmulator` runs on time that skips: nothing happens between
-two calls, and each call lets happen what it says. :class:`RealEmulator` runs on the real clock, on a thread of its own,
-and goes on between calls; what only virtual time can do, such as ``advance``, does not exist on it.
-
-Every method that waits has an ``a…`` twin for async callers (``await emulator.arun_until_idle()``).
-"""
+"""What an emulator does on either clock: it creates resources, acts on them, and lets everything be looked at."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import contextmanager
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import anyio
-from anyio.from_thread import start_blocking_portal
-
-from esm_emulator.arguments import (
-    Attribute,
-    Handler,
-    Source,
-    condition_of,
-    handlers_of,
-    message_of,
-    ms_of,
-    resources_of,
-)
-from esm_emulator.clocks.real import RealClock
-from esm_emulator.clocks.virtual import WATCHDOG_S, Session, VirtualClock
+from esm_emulator.arguments import Attribute, Handler, Source, handlers_of, message_of, resources_of
 from esm_emulator.diagnosis import Diagnosis, diagnose
 from esm_emulator.durations import show_duration
 from esm_emulator.emulation import Emulation, Plan, unknown
-from esm_emulator.errors import ClockError, UsageError
+from esm_emulator.errors import UsageError
 from esm_emulator.functions import Failed
 from esm_emulator.journal import Journal
 from esm_emulator.mapping.filter import creation_rules
@@ -53,12 +22,10 @@ from esm_emulator.report.messages import MessageFacts, Messages
 from esm_emulator.report.metrics import Metrics
 from esm_emulator.report.story import story
 from esm_emulator.resources import Resources
-from esm_emulator.views import MessageView, QueueView
+from esm_emulator.views import QueueView
 from esm_emulator.written import write
 
-__all__ = ["Emulator", "Handler", "MessageView", "QueueView", "RealEmulator", "Source", "VirtualEmulator"]
-
-FOREVER = "15d"
+__all__ = ["Emulator"]
 
 
 class Emulator(ABC):
@@ -292,182 +259,3 @@ class Emulator(ABC):
                 counts = self._emulation.sqs.counts(self._emulation.queue(mapping.queue.id))
                 left.append(f"{mapping.queue.id}: {counts.visible} visible, {counts.in_flight} in flight")
         return UsageError(f"not idle after {show_duration(limit_ms)}; {'; '.join(left)}")
-
-
-class VirtualEmulator(Emulator):
-    """On virtual time, which stands still between calls. To be used from the thread that made it."""
-
-    def __init__(
-        self, resources: Source | None = None, *, watchdog_s: float | None = WATCHDOG_S, **options: Any
-    ) -> None:
-        self._session = Session(VirtualClock(), watchdog_s=watchdog_s)
-        self._closing = asyncio.Event()
-        self._program: asyncio.Task[None] | None = None
-        self._is_broken = False
-        try:
-            super().__init__(resources, **options)
-        except BaseException:
-            self._session.close()
-            raise
-
-    def advance(self, duration: str | float) -> None:
-        """Let exactly so much time pass (``"30s"``, ``"1m30s"``, or seconds), and all happen that is due by then."""
-        with self._step():
-            self._session.advance(ms_of(duration, "advance"))
-
-    def run_until_idle(self, limit: str | float = FOREVER) -> None:
-        """Skip until no invocation runs and every queue that an enabled mapping reads is empty.
-
-        Raises ``UsageError`` when that is not so after ``limit``.
-        """
-        if not self.run_until(self._emulation.is_idle, limit):
-            raise self._not_idle(ms_of(limit, "limit"))
-
-    def run_until(self, condition: Callable[[], bool], limit: str | float = FOREVER) -> bool:
-        """Skip from instant to instant until ``condition`` holds, for ``limit`` at most; whether it holds."""
-        with self._step():
-            return self._session.run_until(condition_of(condition), limit_ms=ms_of(limit, "limit"))
-
-    async def aadvance(self, duration: str | float) -> None:
-        """As :meth:`advance`."""
-        self.advance(duration)
-
-    async def arun_until_idle(self, limit: str | float = FOREVER) -> None:
-        """As :meth:`run_until_idle`."""
-        self.run_until_idle(limit)
-
-    async def arun_until(self, condition: Callable[[], bool], limit: str | float = FOREVER) -> bool:
-        """As :meth:`run_until`."""
-        return self.run_until(condition, limit)
-
-    def close(self) -> None:
-        """Stop polling, let running invocations end, and let go of everything. Further calls do nothing."""
-        if self._closed:
-            return
-        self._session.check()  # before anything is ended
-        self._closed = True
-        try:
-            if self._deployed is not None and self._program is not None:
-                self._deployed.finished("closed")
-                self._closing.set()
-                if not self._is_broken:
-                    self._session.run(asyncio.wait, [self._program])
-        finally:
-            self._session.close()
-
-    def _start(self, plan: Plan) -> None:
-        emulation = Emulation(plan, self._session.clock, clock_name="virtual")
-        started = asyncio.Event()
-
-        async def program() -> None:
-            async with emulation.running():
-                started.set()
-                await self._closing.wait()
-
-        self._program = self._session.start(program, name="emulation")
-        self._session.run(started.wait)
-        self._deployed = emulation
-
-    def _act(self, action: Callable[[], Any]) -> Any:
-        return action()
-
-    def _must_be_open(self) -> None:
-        super()._must_be_open()
-        if self._is_broken or (self._program is not None and self._program.done()):
-            raise UsageError("this emulator's run has ended, with the error that was raised; make another emulator")
-
-    @contextmanager
-    def _step(self) -> Iterator[None]:
-        self._must_be_open()
-        try:
-            yield
-        except ClockError:
-            self._is_broken = True  # what was interrupted cannot be taken up again
-            raise
-
-    def _steer(self, action: Callable[[], None]) -> None:
-        self._must_be_open()
-        if self._session.loop.is_running():  # asked for by a handler, or by a condition
-            action()
-        else:
-            self._session.call(action)
-
-
-class RealEmulator(Emulator):
-    """On the real clock, on a thread of its own: it goes on between calls. Methods may be called from any thread."""
-
-    def __init__(self, resources: Source | None = None, **options: Any) -> None:
-        self._portal_manager = start_blocking_portal("asyncio")
-        self._portal = self._portal_manager.__enter__()
-        self._running: Future[None] | None = None
-        try:
-            super().__init__(resources, **options)
-        except BaseException:
-            self._portal_manager.__exit__(None, None, None)
-            raise
-
-    def run_until_idle(self, limit: str | float = "60s") -> None:
-        """Wait until no invocation runs and every queue that an enabled mapping reads is empty.
-
-        Raises ``UsageError`` when that is not so after ``limit``.
-        """
-        if not self.run_until(self._emulation.is_idle, limit):
-            raise self._not_idle(ms_of(limit, "limit"))
-
-    def run_until(self, condition: Callable[[], bool], limit: str | float = "60s") -> bool:
-        """Wait until ``condition`` holds, for ``limit`` at most; whether it holds. It is asked on the run's thread."""
-        self._must_be_open()
-        return self._portal.call(self._until, condition_of(condition), ms_of(limit, "limit"))
-
-    async def arun_until_idle(self, limit: str | float = "60s") -> None:
-        """As :meth:`run_until_idle`, without blocking the caller's loop."""
-        await anyio.to_thread.run_sync(self.run_until_idle, limit)
-
-    async def arun_until(self, condition: Callable[[], bool], limit: str | float = "60s") -> bool:
-        """As :meth:`run_until`, without blocking the caller's loop."""
-        return await anyio.to_thread.run_sync(self.run_until, condition, limit)
-
-    def close(self) -> None:
-        """Stop polling, let running invocations end, and let go of everything. Further calls do nothing."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            if self._running is not None:
-                self._portal.call(self._closing.set)
-                self._running.result()
-        finally:
-            self._portal_manager.__exit__(None, None, None)
-
-    def _start(self, plan: Plan) -> None:
-        started: Future[Emulation] = Future()
-        self._running = self._portal.start_task_soon(self._program, plan, started, name="emulation")
-        self._running.add_done_callback(lambda done: _pass_on(done, started))
-        self._deployed = started.result()
-
-    async def _program(self, plan: Plan, started: Future[Emulation]) -> None:
-        self._closing = anyio.Event()
-        emulation = Emulation(plan, RealClock(), clock_name="real")
-        async with emulation.running():
-            started.set_result(emulation)
-            await self._closing.wait()
-        emulation.finished("closed")
-
-    async def _until(self, condition: Callable[[], bool], limit_ms: int) -> bool:
-        with anyio.move_on_after(limit_ms / 1_000):
-            await self._emulation.until(condition)
-        return condition()
-
-    @cached_property
-    def _thread(self) -> int:
-        return self._portal.call(threading.get_ident)
-
-    def _act(self, action: Callable[[], Any]) -> Any:
-        return action() if threading.get_ident() == self._thread else self._portal.call(action)
-
-
-def _pass_on(done: Future[None], started: Future[Emulation]) -> None:
-    """A run that failed before it started tells so to whoever waits for it."""
-    error = done.exception() if not done.cancelled() else None
-    if error is not None and not started.done():
-        started.set_exception(error)
