@@ -63,7 +63,7 @@ def stories(journal: Iterable[Fact], messages: Iterable[MessageFacts]) -> dict[s
 def _title(message: MessageFacts) -> str:
     body = message.body if len(message.body) <= BODY else message.body[: BODY - 1] + "…"
     shown = "" if not body or body == message.name else f"  {body!r}"
-    return f"{message.name}{shown}: {message.outcome}"
+    return _plain(f"{message.name}{shown}: {message.outcome}")
 
 
 def _lines(facts: list[tuple[Fact, str]], start: int) -> Iterator[str]:
@@ -83,7 +83,7 @@ def told(facts: Iterable[tuple[Fact, str]], start: int) -> Iterator[tuple[int, s
         for fact, id in items:
             said = _said(fact, id, start)
             if said:
-                yield fact.at - start, said
+                yield fact.at - start, _plain(said)
 
 
 def _said(fact: Fact, id: str, start: int) -> str:
@@ -132,6 +132,13 @@ def _ignored(fact: DeleteIgnored, _: str, __: int) -> str:
 def _clipped(text: str) -> str:
     line = text.splitlines()[0] if text else ""
     return line if len(line) <= 100 else line[:99] + "…"
+
+
+def _plain(text: str) -> str:
+    """On one line, with escapes for what a terminal would obey: control characters, and those that turn text round."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _short(request_id: str) -> str:

@@ -101,6 +101,17 @@ def test_a_failure_is_told_with_its_first_line(changes, said) -> None:
     assert last(history) == f"0s invocation q-1 {said}"
 
 
+def test_nothing_in_a_story_commands_a_terminal() -> None:
+    """Neither a name, nor an error, nor a group: what is not printable is an escape, on the same line."""
+    history = History().sent(0, "a", label="x\x1b[2J\n\u202ey", group="g\r").invoked(0, 1, "a")
+    history.ended(0, 1, "a", outcome="error")
+    history.facts[-1] = replace(history.facts[-1], error_type="E", error_message="\x07ding, é 日本")
+    title, sent, _, failed = lines(history)
+    assert title == r"x\x1b[2J\n\u202ey: waiting"
+    assert sent == r"0s sent to Orders in group g\r"
+    assert failed == r"0s invocation q-1 failed: E: \x07ding, é 日本"
+
+
 def test_a_message_is_followed_through_a_dead_letter_queue_and_a_redrive() -> None:
     """Under whichever of its ids it is asked for."""
     history = received().dead_lettered(60_000, "a").moved(120_000, "a", "b").received(120_000, "b")
