@@ -556,6 +556,9 @@ class Journal:
         self._lock = threading.RLock()
         self._closed = False
 
+    def __repr__(self) -> str:
+        return f"<journal of {len(self)} facts>"
+
     def append(self, fact: Fact) -> None:
         """Add one fact and tell every subscriber, in the order in which they subscribed."""
         with self._lock:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScenarioFile", "ScenarioItem", "esm"]
 
+PACKAGE = Path(__file__).parent
 SUFFIX = ".esm.yaml"
 LONGEST_NAME = 150  # characters
 TRACES = "where failing tests and scenarios leave traces (default: of tests alone, in pytest's own temporary folder)"
@@ -163,6 +164,8 @@ _USED = pytest.StashKey[_Used]()
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
     """Leave a trace of a test that fails, and remember whether it passed, so that its end does not hide why not."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        _end_where_we_were_called(call.excinfo.value)
     report = yield
     if call.when == "call":
         item.stash[_PASSED] = call.excinfo is None
@@ -174,6 +177,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if call.when == "teardown":
             del item.stash[_USED]
     return report
+
+
+def _end_where_we_were_called(error: BaseException) -> None:
+    """What a test asked for and cannot have is told at its own line, without the emulator's lines below."""
+    from esm_emulator.errors import EsmError  # noqa: PLC0415
+
+    if isinstance(error, EsmError) and error.exit_code != EsmError.exit_code:
+        line, callers = error.__traceback__, None
+        while line is not None:
+            file = Path(line.tb_frame.f_code.co_filename)
+            if not file.is_relative_to(PACKAGE):
+                callers = None if "_pytest" in file.parts else line
+            line = line.tb_next
+        if callers is not None:
+            callers.tb_next = None
 
 
 def _leave_trace(item: pytest.Item, used: _Used) -> str:

@@ -370,6 +370,17 @@ def test_what_got_stuck_can_be_looked_at_and_closed_and_goes_on_no_more() -> Non
         other.run_until_idle()
 
 
+def test_what_there_is_to_look_at_tells_itself_when_it_is_printed() -> None:
+    with VirtualEmulator(resources(), handlers={"Worker": works}) as esm:
+        assert repr(esm.messages) == "<messages: none>"
+        esm.send_all("Orders", ["a", "b"])
+        esm.run_until_idle()
+        esm.send("Orders", "c", delay="1m")
+        assert repr(esm.messages) == "<messages: 2 deleted, 1 waiting>"
+        assert repr(esm.journal) == f"<journal of {len(esm.journal)} facts>"
+        assert "'Worker': {'Invocations': " in repr(esm.metrics)
+
+
 def test_a_condition_that_raises_ends_nothing() -> None:
     """Its error is the caller's; the emulator goes on."""
     with VirtualEmulator(resources(), handlers={"Worker": works}) as esm:

@@ -6,6 +6,7 @@ redrive, where SQS gives it a new id (SQS-41): both ids then lead to the same fa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -116,6 +117,10 @@ class Messages:
 
     def __len__(self) -> int:
         return len(self._sent)
+
+    def __repr__(self) -> str:
+        outcomes = Counter(message.outcome for message in self._sent)
+        return f"<messages: {', '.join(f'{count} {outcome}' for outcome, count in outcomes.items()) or 'none'}>"
 
     def get(self, id: str) -> MessageFacts | None:
         """The message that has, or has had, this id."""

@@ -102,6 +102,9 @@ class Metrics:
         self._redrive: dict[str, dict[str, Any]] = {}
         self._filtered: set[str] = set()
 
+    def __repr__(self) -> str:
+        return f"<metrics: queues={self.queues}, functions={self.functions}, mappings={self.mappings}>"
+
     @property
     def now(self) -> int:
         """The latest time that it was told (epoch ms)."""

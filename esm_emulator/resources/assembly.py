@@ -60,12 +60,15 @@ class Assembly:
 
     def add(self, resources: Iterable[Declared]) -> None:
         """Everything that was declared. To be called once."""
+        of_events: set[str] = set()
         for resource in resources:
             parts, problems = expand(resource) if resource.type == SERVERLESS else ([resource], [])
             self.problems += problems
+            of_events |= {part.id for part in parts if part.id != resource.id}
             for part in parts:
                 if part.id in self.declared:
-                    self._problem(part, f"the logical id {part.id!r} is taken already")
+                    why = ": SAM calls an event's mapping so; rename the event" if part.id in of_events else ""
+                    self._problem(part, f"the logical id {part.id!r} is taken already{why}")
                 else:
                     self.declared[part.id] = part
         names = self._names()

@@ -130,7 +130,9 @@ def test_operators_that_lambda_lists_raise_no_doubt(condition):
 
 
 def test_a_missing_key_is_named():
-    assert misfit({"a": {"b": ["x"]}}, {"a": {}}) == 'a.b is missing (or no leaf); the filter wants ["x"]'
+    assert (
+        misfit({"a": {"b": ["x"]}}, {"a": {}}) == 'a.b is missing (or has no value of its own); the filter wants ["x"]'
+    )
 
 
 def test_a_wrong_value_is_shown_with_what_is_wanted():

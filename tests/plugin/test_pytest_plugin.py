@@ -381,3 +381,15 @@ def test_it_works_under_xdist(pytester: pytest.Pytester) -> None:
     pytester.makefile(".esm.yaml", story=DLQ + "expect: {queues: {OrdersDlq: {messages: 1}}}\n")
     tests = "\n".join(f"def test_{number}(esm):{SEND % 'works'}" for number in range(4))
     run(pytester, tests, "-n", "2").assert_outcomes(passed=5)
+
+
+def test_a_call_that_cannot_be_is_told_at_the_tests_own_line(pytester: pytest.Pytester) -> None:
+    """The lines of the emulator below it are for --full-trace."""
+    test = 'def test_it(esm):\n    esm.deploy(RESOURCES)\n    esm.send("Order", "a")\n'
+    came = run(pytester, test)
+    came.stdout.fnmatch_lines(
+        ['>*esm.send("Order", "a")', "E *UsageError: there is no queue 'Order'*", "*: UsageError"]
+    )
+    came.stdout.no_fnmatch_line("*def send(*")
+    came.stdout.no_fnmatch_line("*esm_emulator/emul*")
+    run(pytester, test, "--full-trace").stdout.fnmatch_lines(["*def send(*"])

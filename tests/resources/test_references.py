@@ -240,12 +240,13 @@ def test_an_event_that_makes_no_sense(events, said):
     assert str(caught.value) == said
 
 
-def test_an_event_cannot_take_an_id_that_is_there():
+@pytest.mark.parametrize("first", ["WorkerQ", "Worker"])
+def test_an_event_cannot_take_an_id_that_is_there(first):
+    """Whichever comes first, it is told that SAM puts the event's name behind the function's."""
     event = {"Type": "SQS", "Properties": {"Queue": "Orders"}}
-    with pytest.raises(ConfigError, match="the logical id 'WorkerQ' is taken already"):
-        Resources.parse(
-            {"Orders": block(QUEUE), "WorkerQ": block(QUEUE), "Worker": block(SERVERLESS, Events={"Q": event})}
-        )
+    both = {"WorkerQ": block(QUEUE), "Worker": block(SERVERLESS, Events={"Q": event})}
+    with pytest.raises(ConfigError, match="'WorkerQ' is taken already: SAM calls an event's mapping so; rename the ev"):
+        Resources.parse({"Orders": block(QUEUE), first: both[first]} | both)
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def _continued(field: Field, values: list[tuple[Any, Membership]], chosen: set[M
 
 def _reason(field: Field, values: list[tuple[Any, Membership]]) -> str:
     if not values:
-        return f"is missing (or no leaf); the filter wants {field.shown}"
+        return f"is missing (or has no value of its own); the filter wants {field.shown}"
     if any(field.values.accept(value) for value, _ in values):
         return f"fits {field.shown} only in another element of the array than the fields before it"
     if field.values.absent and len(field.conditions) == 1:
