@@ -54,7 +54,7 @@ from esm_emulator.resources import Resources
 from esm_emulator.sqs import Engine, MoveTask, NewMessage, QueueSettings, Sent
 from esm_emulator.sqs import Queue as StoredQueue
 
-__all__ = ["Emulation", "Plan", "unknown"]
+__all__ = ["Emulation", "Plan", "one_error", "unknown"]
 
 MOST_FAILURES = 1_000
 
@@ -134,7 +134,7 @@ class Emulation:
 
     @asynccontextmanager
     async def _polling(self) -> AsyncIterator[None]:
-        with _one_error():
+        with one_error():
             async with anyio.create_task_group() as group:
                 for mapping in self.mappings.values():
                     await group.start(mapping.run, self.stop, name=mapping.resource.id)
@@ -396,8 +396,8 @@ class Emulation:
 
 
 @contextmanager
-def _one_error() -> Iterator[None]:
-    """What went wrong first, by itself, instead of the group that tasks wrap it in."""
+def one_error() -> Iterator[None]:
+    """What went wrong first, by itself, instead of the group that tasks wrap it in: they mostly fail for one reason."""
     try:
         yield
     except BaseExceptionGroup as group:

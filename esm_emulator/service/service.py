@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 import anyio
 import anyio.abc
 
 from esm_emulator.clocks.real import RealClock
-from esm_emulator.emulation import Emulation, Plan
+from esm_emulator.emulation import Emulation, Plan, one_error
 from esm_emulator.errors import HandlerImportError, SqsError, UsageError
 from esm_emulator.functions import Function
 from esm_emulator.functions.inline import InlineFunction
@@ -113,11 +113,6 @@ class Told:
         """The function's code was loaded anew, or does not load."""
 
 
-class _Telling(TypedDict):
-    clock_name: str
-    journal: Journal
-
-
 class Service:
     """One run of ``wanted``. Subscribe to its ``journal`` before :meth:`run`; afterwards it holds the latest facts."""
 
@@ -165,12 +160,11 @@ class Service:
         began = self.clock.now()
         ended: Ended | None = None
         try:
-            async with anyio.create_task_group() as group:
-                await group.start(self._hear_signals, group.cancel_scope)
-                ended = await self._whole(began)
-                group.cancel_scope.cancel()
-        except BaseExceptionGroup as errors:
-            raise _the_one(errors) from None
+            with one_error():
+                async with anyio.create_task_group() as group:
+                    await group.start(self._hear_signals, group.cancel_scope)
+                    ended = await self._whole(began)
+                    group.cancel_scope.cancel()
         finally:
             if self._force is not None:
                 self._force.cancel()
@@ -196,7 +190,8 @@ class Service:
         async with AsyncExitStack() as stack:
             resources = await self._resources(stack)
             _check(resources)
-            self._emulation = emulation = Emulation(self._plan(resources, stack), self.clock, **self._telling)
+            plan = self._plan(resources, stack)
+            self._emulation = emulation = Emulation(plan, self.clock, clock_name="real", journal=self.journal)
             stack.push_async_callback(self._close_functions)
             self._serve(emulation, stack)
             await self._prepare()
@@ -217,10 +212,6 @@ class Service:
                 {id_: left for id_, (_, left) in fates.items()},
             )
         raise AssertionError  # the stack swallows nothing
-
-    @property
-    def _telling(self) -> _Telling:
-        return {"clock_name": "real", "journal": self.journal}
 
     @asynccontextmanager
     async def _company(self) -> AsyncIterator[None]:
@@ -455,9 +446,3 @@ def _end_by_force_after(seconds: float) -> threading.Timer:
     timer.daemon = True
     timer.start()
     return timer
-
-
-def _the_one(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The first error of a group, however deep; tasks that fail together mostly fail for one reason."""
-    first = errors.exceptions[0]
-    return _the_one(first) if isinstance(first, BaseExceptionGroup) else first
