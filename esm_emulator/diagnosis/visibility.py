@@ -214,7 +214,7 @@ def _most_receives(run: Run, stay: Stay) -> int | None:
 def _undone(stay: Stay, batch: Batch, starved_functions: set[str]) -> bool:
     """Whether the delete after that success did nothing because its handle was no longer the right one."""
     receive = stay.receive_of(batch)
-    if receive is None:
+    if receive is None or (batch.ended_at or 0) < receive.visible_at:  # a replica delivered it before its time (SQS-28)
         return False
     overrun = _Overrun(stay, receive, batch, None)
     if overrun.cause not in ("work", "throttles") or _is_told(overrun, starved_functions):

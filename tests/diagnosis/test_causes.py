@@ -61,6 +61,15 @@ NEAR: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ),
     ("D112", "a window that leaves enough", {"Trigger.MaximumBatchingWindowInSeconds": 4}, []),
     ("D113", "an error after one receive", {"timeline": [], "behavior.Worker": [FAILS]}, []),
+    (
+        "D111",
+        "a replica delivered it twice",
+        {
+            "behavior.Worker": [{"takes": "5s"}],
+            "timeline.0": {"at": "0s", "for": "1m", "fault": {"redeliver": "Orders"}},
+        },
+        [],
+    ),
     ("D113", "five receives", {"Orders.RedrivePolicy.maxReceiveCount": 5}, ["D110", "D111"]),
     ("D120", "each in a batch of its own", {"Trigger.BatchSize": 1}, []),
     ("D120", "the function fails with everything", {"behavior.Worker": [FAILS], "send.1.count": 39}, []),
