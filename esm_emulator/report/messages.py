@@ -95,6 +95,7 @@ class Messages:
 
     def __init__(self) -> None:
         self._by_id: dict[str, MessageFacts] = {}
+        self._by_label: dict[str, list[MessageFacts]] = {}
         self._sent: list[MessageFacts] = []
         self._filtered: set[str] = set()
 
@@ -128,9 +129,8 @@ class Messages:
 
     def named(self, name: str) -> list[MessageFacts]:
         """The messages of that label; or the one of that id."""
-        labeled = [message for message in self._sent if message.label == name]
         by_id = self._by_id.get(name)
-        return labeled or ([by_id] if by_id else [])
+        return list(self._by_label.get(name, ())) or ([by_id] if by_id else [])
 
     def _sent_(self, fact: MessageSent) -> None:
         if fact.message in self._by_id:
@@ -138,17 +138,20 @@ class Messages:
         message = MessageFacts(
             fact.message, fact.queue, fact.queue, fact.body, fact.at, len(self._sent), fact.label, fact.group
         )
-        message.ids.append(fact.message)
-        self._by_id[fact.message] = message
+        if message.label is not None:
+            self._by_label.setdefault(message.label, []).append(message)
+        self._add(message)
+
+    def _add(self, message: MessageFacts) -> None:
+        message.ids.append(message.id)
+        self._by_id[message.id] = message
         self._sent.append(message)
 
     def _received(self, fact: MessageReceived) -> None:
         message = self._by_id.get(fact.message)
         if message is None:  # it was in an outside queue before the run
             message = MessageFacts(fact.message, fact.queue, fact.queue, "", fact.at, len(self._sent))
-            message.ids.append(fact.message)
-            self._by_id[fact.message] = message
-            self._sent.append(message)
+            self._add(message)
         message.receives += 1
         message.now_in = fact.queue
 
