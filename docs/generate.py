@@ -27,6 +27,7 @@ sys.path.insert(0, str(DOCS))
 
 from _approaches import approaches_table  # noqa: E402 - this folder is no package
 from _codes import code_pages  # noqa: E402
+from _commands import command_help  # noqa: E402
 from _fidelity import fidelity_table  # noqa: E402
 from _properties import property_tables  # noqa: E402
 
@@ -203,6 +204,7 @@ def _errors() -> Iterator[type[EsmError]]:
 # --- pages
 
 GENERATED: dict[str, dict[str, Callable[[], str]]] = {
+    "commands.md": {"help": command_help},
     "journal.md": {"facts": journal_page},
     "profiles.md": {"fields": profile_table},
     "errors.md": {"errors": error_table},

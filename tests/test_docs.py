@@ -46,10 +46,13 @@ def test_every_link_inside_the_project_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(path), target
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    top = [page for page in (ROOT / "docs").glob("*.md") if f"docs/{page.name}" not in readme]
-    assert not top
+def test_the_readme_leads_to_the_entry_page_and_that_to_every_other() -> None:
+    assert "](docs/README.md)" in (ROOT / "README.md").read_text(encoding="utf-8")
+    entry = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert not [
+        page for page in (ROOT / "docs").glob("*.md") if page.name != "README.md" and f"]({page.name})" not in entry
+    ]
+    assert "](codes/README.md)" in entry
 
 
 def yaml_blocks(page: Path) -> list[str]:

@@ -23,15 +23,15 @@ __all__ = ["COMMANDS", "main"]
 
 # name -> the module of its ``command``, and its line in the list of commands
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("esm_emulator.cli.init", "Begin a small project: handler, esm.yaml, scenario, test."),
     "run": ("esm_emulator.cli.run", "Run functions against queues until interrupted."),
     "replay": ("esm_emulator.cli.replay", "Play scenarios in virtual time."),
-    "explain": ("esm_emulator.cli.explain", "Explain a code: what it means, why it comes, how to mend it."),
-    "trace": ("esm_emulator.cli.trace", "Show a run as one HTML page."),
     "check": ("esm_emulator.cli.check", "Look for risks in a configuration before it runs."),
+    "explain": ("esm_emulator.cli.explain", "Explain a code: what it means, why it comes, how to mend it."),
     "filter": ("esm_emulator.cli.filter", "Show which messages a filter would deliver and which delete."),
     "story": ("esm_emulator.cli.story", "Tell one message's life from a journal."),
+    "trace": ("esm_emulator.cli.trace", "Show a run as one HTML page."),
     "schema": ("esm_emulator.cli.schema", "Print the JSON Schema of a configuration or a scenario."),
-    "init": ("esm_emulator.cli.init", "Begin a small project: handler, esm.yaml, scenario, test."),
 }
 
 
