@@ -179,7 +179,7 @@ def _text_of(name: str) -> str:
 
 def _items(text: str) -> list[Any]:
     """Records of an event as objects, and bodies as texts."""
-    from esm_emulator.scenario.sends import is_sqs_event  # noqa: PLC0415 - not for esm --help
+    from esm_emulator.scenario.message_files import is_sqs_event  # noqa: PLC0415 - not for esm --help
 
     document = _json(text)
     if is_sqs_event(document):

@@ -174,7 +174,7 @@ def _wanted(config: Path | None, send: str | None, given: dict[str, Any]) -> tup
 
 def _messages(name: str | None) -> list[NewMessage]:
     """The messages to send: of a file, or of standard input."""
-    from esm_emulator.scenario.sends import messages_of_file, messages_of_text  # noqa: PLC0415
+    from esm_emulator.scenario.message_files import messages_of_file, messages_of_text  # noqa: PLC0415
 
     if name is None:
         return []

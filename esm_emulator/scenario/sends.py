@@ -1,53 +1,25 @@
-"""The messages that a scenario sends, one by one, in the order of their times.
-
-``{{ index }}`` in a text stands for the message's number within its entry, from 1; it may be reckoned with (``+``,
-``-``, ``*``, ``//``, ``%`` and parentheses). Nothing else is evaluated.
-"""
+"""The messages that a scenario sends, one by one, in the order of their times."""
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
-import functools
 import heapq
 import json
-import operator
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path as FilePath
-from typing import Any
 
-from esm_emulator.errors import ConfigError, Problem
 from esm_emulator.messages import MessageAttribute
+from esm_emulator.scenario.message_files import messages_of_file
+from esm_emulator.scenario.placeholders import fill
 from esm_emulator.scenario.schema import Attribute, OneMessage, ScenarioModel, SendModel, TypedAttribute
 from esm_emulator.sqs import NewMessage
-from esm_emulator.validation import shown
 
-__all__ = [
-    "BadPlaceholder",
-    "Sending",
-    "evaluate",
-    "fill",
-    "first_messages",
-    "is_sqs_event",
-    "messages_of_file",
-    "messages_of_text",
-    "sendings",
-]
+__all__ = ["BadPlaceholder", "Sending", "first_messages", "sendings"]
 
-_SQS = "aws:sqs"
 SHORT = 20  # characters of a body that may serve as a label
-_PLACEHOLDER = re.compile(r"\{\{(.*?)(\}\}|$)", re.DOTALL)
-_OPERATORS: dict[type[ast.operator], Callable[[int, int], int]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +136,10 @@ def _completed(message: NewMessage, entry: SendModel, index: int, name: Naming) 
     )
 
 
+def _text(value: str | int | None, index: int) -> str | None:
+    return None if value is None else str(fill(str(value), index))
+
+
 def _attributes(given: dict[str, Attribute] | None, index: int) -> dict[str, MessageAttribute]:
     return {name: _attribute(name, value, index) for name, value in given.items()} if given else {}
 
@@ -195,137 +171,3 @@ class _Labels:
             label = body if 0 < len(body) <= SHORT and body not in self._used else f"m{number}"
         self._used.add(label)
         return label
-
-
-# --- placeholders -------------------------------------------------------------------------------------------
-
-
-def fill(value: Any, index: int) -> Any:
-    """``value`` with every placeholder in its texts filled in, at any depth; keys too."""
-    if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: _filled(found, index), value) if "{{" in value else value
-    if isinstance(value, list):
-        return [fill(item, index) for item in value]
-    if isinstance(value, dict):
-        return {fill(key, index): fill(item, index) for key, item in value.items()}
-    return value
-
-
-def _filled(found: re.Match[str], index: int) -> str:
-    if not found[2]:
-        raise ValueError(f"{shown(found[0])} is not closed; a placeholder is {{{{ index }}}}")
-    return str(evaluate(found[1], index))
-
-
-def _text(value: str | int | None, index: int) -> str | None:
-    return None if value is None else str(fill(str(value), index))
-
-
-def evaluate(expression: str, index: int) -> int:
-    """A whole-number expression over ``index``. Raises ``ValueError`` for anything else."""
-    try:
-        return _reckon(_parsed(expression), index)
-    except (SyntaxError, ZeroDivisionError, RecursionError, TypeError) as error:
-        raise ValueError(f"{{{{{expression}}}}} is not an expression of index such as {{{{ index % 3 }}}}") from error
-
-
-@functools.lru_cache(maxsize=256)
-def _parsed(expression: str) -> ast.expr:
-    return ast.parse(expression.strip(), mode="eval").body
-
-
-def _reckon(node: ast.expr, index: int) -> int:
-    match node:
-        case ast.Name(id="index"):
-            return index
-        case ast.Constant(value=int() as number) if not isinstance(number, bool):
-            return number
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            return _OPERATORS[type(op)](_reckon(left, index), _reckon(right, index))
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_reckon(operand, index)
-    raise TypeError(ast.dump(node))
-
-
-# --- files --------------------------------------------------------------------------------------------------
-
-
-def messages_of_file(path: FilePath) -> list[NewMessage]:
-    """The messages of an SQS event as SAM generates it, or of JSON lines.
-
-    In JSON lines a string is the body itself and anything else is sent as the line's text. Raises ``ConfigError``
-    naming the line that is not JSON.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigError([Problem(f"cannot be read: {reason}", file=str(path))]) from None
-    return messages_of_text(text, str(path))
-
-
-def messages_of_text(text: str, name: str) -> list[NewMessage]:
-    """As :func:`messages_of_file`, of a text that was read already; ``name`` says where it came from."""
-    try:
-        event = json.loads(text)
-    except ValueError:
-        event = None
-    if is_sqs_event(event):
-        return [_of_record(record, name) for record in event["Records"]]
-    return list(_of_lines(text, name))
-
-
-def is_sqs_event(value: Any) -> bool:
-    """Whether this is an event as a function gets it from SQS, and not one of S3, say, that is a message's body."""
-    records = value.get("Records") if isinstance(value, dict) else None
-    return isinstance(records, list) and not any(
-        isinstance(record, dict) and record.get("eventSource", record.get("EventSource", _SQS)) != _SQS
-        for record in records
-    )
-
-
-def _of_lines(text: str, file: str) -> Iterator[NewMessage]:
-    for number, line in enumerate(text.split("\n"), start=1):
-        stripped = line.strip()
-        if not stripped:
-            continue
-        try:
-            value = json.loads(stripped)
-        except ValueError as error:
-            raise ConfigError([Problem(f"this line is not JSON: {error}", file=file, line=number, column=1)]) from None
-        yield NewMessage(value if isinstance(value, str) else stripped)
-
-
-def _of_record(record: Any, file: str) -> NewMessage:
-    if not isinstance(record, dict) or not isinstance(record.get("body"), str):
-        raise ConfigError([Problem("a record of an SQS event has a body, which is text", file=file)])
-    system = _mapping(record, "attributes", file)
-    return NewMessage(
-        body=record["body"],
-        attributes={
-            name: _of_event(name, value, file) for name, value in _mapping(record, "messageAttributes", file).items()
-        },
-        group=system.get("MessageGroupId"),
-        dedup=system.get("MessageDeduplicationId"),
-        trace_header=system.get("AWSTraceHeader"),
-    )
-
-
-def _mapping(record: dict[str, Any], key: str, file: str) -> dict[str, Any]:
-    found = record.get(key) or {}
-    if not isinstance(found, dict):
-        raise ConfigError([Problem(f"{key} of a record takes a mapping, not {shown(found)}", file=file)])
-    return found
-
-
-def _of_event(name: str, value: Any, file: str) -> MessageAttribute:
-    """A message attribute as events carry it (EVT-9)."""
-    if not isinstance(value, dict):
-        raise ConfigError([Problem(f"attribute {name!r} of a record takes a mapping, not {shown(value)}", file=file)])
-    kind = str(value.get("dataType", "String"))
-    if not kind.startswith("Binary"):
-        return MessageAttribute(kind, string_value=value.get("stringValue"))
-    try:
-        return MessageAttribute(kind, binary_value=base64.b64decode(value.get("binaryValue") or "", validate=True))
-    except (binascii.Error, TypeError):
-        raise ConfigError([Problem(f"attribute {name!r} of a record: binaryValue is base64 text", file=file)]) from None

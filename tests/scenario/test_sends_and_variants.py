@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from esm_emulator.errors import ConfigError
 from esm_emulator.scenario.file import load_cases
-from esm_emulator.scenario.sends import Sending, evaluate, fill, sendings
+from esm_emulator.scenario.placeholders import evaluate, fill
+from esm_emulator.scenario.sends import Sending, sendings
 from tests.scenario.stories import BASE, DLQ, results, written
 
 FIFO = BASE.replace("{VisibilityTimeout: 60}", "{FifoQueue: true, ContentBasedDeduplication: true}")
