@@ -46,7 +46,7 @@ from esm_emulator.mapping.pool import Mapping as EventSourceMapping
 from esm_emulator.profiles import PROFILES, Profile
 from esm_emulator.queues import Queue, Stop
 from esm_emulator.queues.embedded import EmbeddedQueue, EmbeddedSqs
-from esm_emulator.queues.faulty import FaultyQueue
+from esm_emulator.queues.faulty import FaultyQueue, QueueFault
 from esm_emulator.queues.on_demand import on_demand
 from esm_emulator.resources import Function as FunctionResource
 from esm_emulator.resources import Queue as QueueResource
@@ -266,28 +266,32 @@ class Emulation:
         """
         if chance is not None and not 0 <= chance <= 1:
             raise UsageError(f"chance takes a number from 0 to 1, not {chance!r}")
-        self._switch(kind, target, True, 1.0 if chance is None else chance)
+        share = 1.0 if chance is None else chance
+        if kind == "throttle":
+            self.function(target).refuses_all = True
+        elif kind == "redeliver":
+            self._redeliveries[self.queue(target).id] = share
+        else:
+            self._port_with(kind, target).begin(kind, chance=share)
         self.journal.append(FaultStarted(self.clock.now(), kind, target, ends_at, chance))
 
     def end_fault(self, kind: str, target: str) -> None:
         """Switch a fault off."""
-        self._switch(kind, target, False, 0.0)
+        if kind == "throttle":
+            self.function(target).refuses_all = False
+        elif kind == "redeliver":
+            self._redeliveries.pop(self.queue(target).id, None)
+        else:
+            self._port_with(kind, target).end(kind)
         self.journal.append(FaultEnded(self.clock.now(), kind, target))
 
-    def _switch(self, kind: str, target: str, on: bool, chance: float) -> None:
-        if kind == "throttle":
-            self.function(target).refuses_all = on
-        elif kind == "redeliver":
-            queue = self.queue(target)
-            self._redeliveries.pop(queue.id, None)
-            if on:
-                self._redeliveries[queue.id] = chance
-        elif kind in ("unavailable", "delete_fails"):
-            self.queue(target)
-            port = self._port(target)
-            (port.begin if on else port.end)(kind, **({"chance": chance} if on else {}))
-        else:
-            raise UsageError(f"there is no fault {kind!r}; there are throttle, unavailable, redeliver and delete_fails")
+    def _port_with(self, fault: str, target: str) -> FaultyQueue:
+        """The way to a queue, which has that fault."""
+        if fault not in list(QueueFault):
+            raise UsageError(
+                f"there is no fault {fault!r}; there are throttle, unavailable, redeliver and delete_fails"
+            )
+        return self._port(self.queue(target).id)
 
     def _maybe_redeliver(self, queue: str, message: str) -> None:
         chance = self._redeliveries.get(queue)
