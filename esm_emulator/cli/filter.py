@@ -184,9 +184,9 @@ def _items(text: str) -> list[Any]:
     document = _json(text)
     if is_sqs_event(document):
         return list(document["Records"])
-    if document is not None and len(text.strip().splitlines()) > 1:
+    if document is not None and "\n" in text.strip():
         return [text.strip()]
-    return [_body(line.strip()) for line in text.splitlines() if line.strip()]
+    return [_body(line.strip()) for line in text.split("\n") if line.strip()]
 
 
 def _body(line: str) -> str:

@@ -78,6 +78,12 @@ def test_a_json_document_of_several_lines_is_one_message(tmp_path):
     assert "1 delivered, 0 deleted" in run("--pattern", NEW, str(file)).stdout
 
 
+def test_a_separator_of_unicode_within_a_line_ends_no_message():
+    """U+2028 may stand in JSON as it is."""
+    result = run("--pattern", NEW, "-", text='{"status": "new", "note": "a\u2028b"}\n' * 2)
+    assert (result.exit_code, result.stdout.split("\n")[-2]) == (0, "2 delivered, 0 deleted without an invocation")
+
+
 def test_several_patterns_are_ored():
     """FILT-1."""
     result = run("--pattern", NEW, "--pattern", '{"body": ["plain"]}', "-", text='plain\n{"status": "new"}')
