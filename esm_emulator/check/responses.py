@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from esm_emulator.check.setup import Hit, Rule, Setup
 from esm_emulator.check.source import Handler, handler_of
@@ -14,6 +15,8 @@ __all__ = ["RULES"]
 
 TOP = "batchItemFailures"
 INNER = "itemIdentifier"
+NEAR = 0.85
+"""From which likeness on (``difflib``'s ratio) a key is a misspelling of another: a letter or two of a long one."""
 SIGNS = ("idempoten", "dedup", "conditionexpression", "on conflict", "already", "processed", "seen", "if_not_exists")
 """Words that somebody uses who thought of doing a message twice."""
 UNORDERED = ("BatchProcessor", "AsyncBatchProcessor")
@@ -78,7 +81,7 @@ def spelling(setup: Setup) -> Iterator[Hit]:
     for item in _handlers(setup):
         for key in item.handler.text_keys():
             for right in (TOP, INNER):
-                if key.value != right and str(key.value).replace("_", "").casefold() == right.casefold():
+                if key.value != right and _folded(key) == right.casefold():
                     yield Hit(
                         item.function.id,
                         ("Handler",),
@@ -86,6 +89,25 @@ def spelling(setup: Setup) -> Iterator[Hit]:
                         f"Write {right}.",
                         item.handler.spot(key),
                     )
+        for key in _nearly_identifiers(item.handler):
+            yield Hit(
+                item.function.id,
+                ("Handler",),
+                f"{key.value!r} is not {INNER!r}: a failure without that key fails the whole batch.",
+                f"Write {INNER}.",
+                item.handler.spot(key),
+            )
+
+
+def _nearly_identifiers(handler: Handler) -> Iterator[ast.Constant]:
+    """Keys a letter or two from the inner key, where the top key is right and the inner one stands nowhere."""
+    keys = list(handler.text_keys())
+    if any(key.value == TOP for key in keys) and all(_folded(key) != INNER.casefold() for key in keys):
+        yield from (key for key in keys if SequenceMatcher(None, _folded(key), INNER.casefold()).ratio() >= NEAR)
+
+
+def _folded(key: ast.Constant) -> str:
+    return str(key.value).replace("_", "").casefold()
 
 
 def other_identifier(setup: Setup) -> Iterator[Hit]:

@@ -135,6 +135,13 @@ def test_an_inner_key_in_other_letters_is_told_at_its_place(tmp_path: Path, wron
     assert [(Path(item.file).name, item.line, item.column) for item in found] == [("app.py", 8, 28)]
 
 
+@pytest.mark.parametrize("wrong", ["itemIdentifer", "itemIdentifiers", "itemIdentifyer", "itmIdentifer"])
+def test_an_inner_key_with_a_letter_wrong_is_told(tmp_path: Path, wrong: str) -> None:
+    """DOC-15: beside the right top key, when the right inner key stands nowhere."""
+    assert "ESM-W214" in codes(tmp_path, LOOP.replace("itemIdentifier", wrong))
+    assert "ESM-W214" not in codes(tmp_path, f"{LOOP}\nNAMES = {{{wrong!r}: 1}}\n")
+
+
 def test_keys_as_aws_spells_them_and_names_of_variables_are_no_misspelling(tmp_path: Path) -> None:
     """Only keys count."""
     assert "ESM-W214" not in codes(tmp_path, LOOP)
