@@ -11,30 +11,22 @@ Durations are those of the clock, in whole milliseconds, so that a seed gives th
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import threading
-import traceback
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
-
-from greenlet import GreenletExit
 
 from esm_emulator.clocks import Clock
 from esm_emulator.errors import HandlerImportError
 from esm_emulator.functions import FailureKind, Invocation, Reply, Returned, Usage
+from esm_emulator.functions.attended import Exit, attended, where
 from esm_emulator.functions.failures import Failure, exited, of_payload, timed_out, too_large
 from esm_emulator.functions.log import FunctionLog
 from esm_emulator.functions.modules import Code
 from esm_emulator.functions.runtime.call import RETURNED, TOO_LARGE, Outcome, call
 from esm_emulator.functions.runtime.context import LambdaContext
-from esm_emulator.functions.runtime.faults import Fault, error_payload, without_own_frames
+from esm_emulator.functions.runtime.faults import Fault, error_payload
 from esm_emulator.functions.runtime.handler import Handler, find
 from esm_emulator.functions.runtime.marshal import Marshaller
 from esm_emulator.functions.surroundings import Presence, Variables
@@ -45,9 +37,6 @@ from esm_emulator.profiles import PROFILES, Profile
 from esm_emulator.resources import Function
 
 __all__ = ["InlineFunction"]
-
-T = TypeVar("T")
-_OURS = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 @dataclass(slots=True)
@@ -170,10 +159,7 @@ class InlineFunction:
         """Go on in new environments, with the handler, the code and the variables of now."""
         self._generation += 1
         self._end_environments("reload")
-        self._handler = None
-        if self._code:
-            self._code.close()
-            self._code = None
+        self._forget_code()
         if self._variables:
             stream = self._variables.values["AWS_LAMBDA_LOG_STREAM_NAME"] or ""
             self._variables.end()
@@ -182,13 +168,16 @@ class InlineFunction:
     async def close(self) -> None:
         """Forget the handler's modules, and leave this process as it was."""
         self._end_environments("stop")
+        self._forget_code()
+        if self._variables:
+            self._variables.end()
+            self._variables = None
+
+    def _forget_code(self) -> None:
         self._handler = None
         if self._code:
             self._code.close()
             self._code = None
-        if self._variables:
-            self._variables.end()
-            self._variables = None
 
     # --- environments -----------------------------------------------------------------------------------------
 
@@ -286,10 +275,10 @@ class InlineFunction:
 
     async def _try_to_load(self, presence: Presence, limit_ms: int, request_id: str) -> Handler | Failure:
         try:
-            loaded = await self._clock.call(lambda: _attended(presence, self._find), timeout_ms=limit_ms)
+            loaded = await self._clock.call(lambda: attended(presence, self._find), timeout_ms=limit_ms)
         except TimeoutError:
             return timed_out(request_id, self.resource.Timeout)
-        if isinstance(loaded, _Exit):
+        if isinstance(loaded, Exit):
             return exited(request_id, loaded.status)._replace(exception=loaded.error)
         return loaded
 
@@ -312,17 +301,17 @@ class InlineFunction:
         handler = environment.handler
         assert handler is not None
 
-        def run() -> Outcome | _Exit:
-            return _attended(presence, partial(self._call, handler, presence, invocation, timeout_ms))
+        def run() -> Outcome | Exit:
+            return attended(presence, partial(self._call, handler, presence, invocation, timeout_ms))
 
         run.__qualname__ = f"{self.id} ({getattr(handler, '__qualname__', type(handler).__name__)})"
         try:
             came = await self._clock.call(run, timeout_ms=timeout_ms)
         except TimeoutError as error:
-            return timed_out(invocation.request_id, self.resource.Timeout)._replace(exception=_where(error))
+            return timed_out(invocation.request_id, self.resource.Timeout)._replace(exception=where(error))
         finally:
             presence.end()
-        if isinstance(came, _Exit):
+        if isinstance(came, Exit):
             return exited(invocation.request_id, came.status)._replace(exception=came.error)
         return came
 
@@ -352,69 +341,6 @@ async def _alone() -> AsyncIterator[None]:
 
 
 _imports: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
-
-
-class _Exit(NamedTuple):
-    """The handler would have ended its process with that status, negative for a signal (RUN-19)."""
-
-    status: int
-    error: BaseException
-
-
-def _attended(presence: Presence, body: Callable[[], T]) -> T | _Exit:
-    """Run code of the user's as what is present here; what would end the process is a value.
-
-    Ctrl-C is not the handler's: where it can arrive, on the main thread, it ends what runs here.
-    """
-    with presence.here():
-        try:
-            return body()
-        except KeyboardInterrupt as error:
-            if threading.current_thread() is threading.main_thread():
-                raise
-            return _Exit(-signal.SIGINT, error)
-        except SystemExit as error:
-            return _Exit(_status(presence, error.code), error)
-        except BaseException as error:
-            if isinstance(error, GreenletExit) or type(error).__module__.startswith("esm_emulator."):
-                raise  # the clock's own
-            trace = without_own_frames(error.__traceback__)
-            presence.write("".join(traceback.format_exception(type(error), error, trace)))
-            return _Exit(1, error)
-
-
-def _status(presence: Presence, code: object) -> int:
-    """The exit status of ``sys.exit(code)``, as Python has it."""
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    presence.write(f"{code}\n")
-    return 1
-
-
-def _where(error: TimeoutError) -> BaseException | None:
-    """What shows where a handler was when its time was up: its own frames, or a text that names the place, if any."""
-    thrown = error.__cause__
-    if thrown is None:
-        return error.with_traceback(None) if error.args else None
-    return thrown.with_traceback(_handlers_own(thrown.__traceback__))
-
-
-def _handlers_own(trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the handler's first frame up to where it called what waits in virtual time."""
-    while trace is not None and _is_ours(trace):
-        trace = trace.tb_next
-    last = trace
-    while last is not None and last.tb_next is not None and not _is_ours(last.tb_next):
-        last = last.tb_next
-    if last is not None:
-        last.tb_next = None
-    return trace
-
-
-def _is_ours(trace: TracebackType) -> bool:
-    return trace.tb_frame.f_code.co_filename.startswith(_OURS)
 
 
 def _own(error: Exception) -> BaseException:

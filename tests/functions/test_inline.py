@@ -24,7 +24,8 @@ from esm_emulator.clocks.real import RealClock
 from esm_emulator.clocks.virtual import VirtualClock
 from esm_emulator.clocks.virtual import run as run_virtually
 from esm_emulator.functions import Failed, FailureKind, Returned
-from esm_emulator.functions.inline import InlineFunction, _attended
+from esm_emulator.functions.attended import attended
+from esm_emulator.functions.inline import InlineFunction
 from esm_emulator.functions.surroundings import Presence, Variables
 from esm_emulator.identifiers import Identifiers
 from esm_emulator.journal import Journal, LogLine
@@ -565,7 +566,7 @@ def test_ctrl_c_is_not_the_handlers() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _attended(Presence(Variables({}), {}, lambda _lines: None), interrupted)
+        attended(Presence(Variables({}), {}, lambda _lines: None), interrupted)
 
 
 def test_an_unfinished_line_is_told_once() -> None:
