@@ -91,7 +91,7 @@ expect:
 variants:
   not-reported:
     description: Without ReportBatchItemFailures AWS ignores what the handler returns, and the bad order is simply gone.
-    set: {Trigger.FunctionResponseTypes: null}
+    set: {Trigger.FunctionResponseTypes: null} # esm: ignore ESM-W212, ESM-W213
     expect:
       queues: {Orders: {messages: 0}, OrdersDlq: {messages: 0}}
       messages:

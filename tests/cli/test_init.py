@@ -34,6 +34,15 @@ def test_the_project_passes_as_it_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_checking_the_project_finds_nothing(tmp_path: Path) -> None:
+    """The variant that shows what goes wrong without ReportBatchItemFailures accepts the warnings about it."""
+    esm(tmp_path, "init")
+    checked = esm(tmp_path, "check", ".")
+    assert checked.returncode == 0, checked.stdout
+    assert "2 accepted" in checked.stdout
+
+
+@pytest.mark.slow
 def test_the_project_has_no_risk_that_is_known(tmp_path: Path) -> None:
     """What the project shows is what the static checks would advise."""
     esm(tmp_path, "init")
