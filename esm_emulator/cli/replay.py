@@ -18,6 +18,7 @@ import click
 from esm_emulator.cli.settings import Settings, pass_settings
 from esm_emulator.durations import duration_ms
 from esm_emulator.errors import ConfigError, NoScenarioFound, NotDeterministic, Problem, RefusedByAws
+from esm_emulator.garbage import collected_rarely
 from esm_emulator.report.results import CaseResult, as_json
 from esm_emulator.report.text import case_lines, play_again, summary_line
 from esm_emulator.scenario.file import Case, find_scenarios, load_cases
@@ -117,11 +118,12 @@ def command(
     tasks = _tasks(cases, seeds if seeds is not None else [seed], options)
     results: list[CaseResult] = []
     show = _Show(settings, as_object=as_object, github=github)
-    for result in _play(tasks, jobs):
-        results.append(result)
-        show.case(result)
-        if stop_early and not result.passed:
-            break
+    with collected_rarely():  # also between one case and the next
+        for result in _play(tasks, jobs):
+            results.append(result)
+            show.case(result)
+            if stop_early and not result.passed:
+                break
     if check_determinism:
         _check_determinism(tasks, results)
     show.end(results)

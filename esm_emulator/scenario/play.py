@@ -68,7 +68,7 @@ def play(
     """
     chosen = case.model.seed if seed is None else seed
     began = time.perf_counter()
-    with collected_rarely():
+    with collected_rarely(users_code=any(function.Handler for function in case.resources.functions.values())):
         if case.model.clock == "real":
             stage = _Stage(case, chosen, until_ms, RealClock(), "real")
             stopped = anyio.run(stage.run)

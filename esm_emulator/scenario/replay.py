@@ -8,6 +8,7 @@ from pathlib import Path as FilePath
 
 from esm_emulator.check import check_resources
 from esm_emulator.diagnosis import diagnose
+from esm_emulator.garbage import collected_rarely
 from esm_emulator.report.results import CaseResult, FailedExpectation
 from esm_emulator.report.story import stories
 from esm_emulator.scenario.expect import Failure, Outcome, failures_of
@@ -37,6 +38,7 @@ class Options:
     digest: bool = False
 
 
+@collected_rarely()
 def replay(case: Case, options: Options) -> CaseResult:
     """Play a case, judge it, and write what was asked for.
 
