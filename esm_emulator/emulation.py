@@ -167,10 +167,12 @@ class Emulation:
         """
         if self._invocations or self.sqs.engine.moving:
             return False
+        queues = self.sqs.by_id
         for mapping in self.mappings.values():
-            if not mapping.enabled or mapping.queue.id not in self._ids:
+            queue = queues.get(mapping.queue.id)
+            if queue is None or not mapping.enabled:
                 continue
-            counts = self.sqs.counts(self.queue(mapping.queue.id))
+            counts = self.sqs.counts(queue)
             if counts.visible or counts.delayed or (counts.in_flight and not drained):
                 return False
         return True
@@ -206,10 +208,11 @@ class Emulation:
 
     def queue(self, id: str) -> StoredQueue:
         """The queue of that logical id. Raises ``UsageError`` with the ids there are."""
+        queues = self.sqs.by_id
         try:
-            return self._ids[id]
+            return queues[id]
         except KeyError:
-            raise UsageError(unknown("queue", id, self._ids)) from None
+            raise UsageError(unknown("queue", id, queues)) from None
 
     def function(self, id: str) -> LimitedFunction:
         """The function of that logical id. Raises ``UsageError`` with the ids there are."""
@@ -320,10 +323,6 @@ class Emulation:
         self.mappings[id].configure(resource, self.functions[function.id], self.profile)
 
     # --- tying ------------------------------------------------------------------------------------------------
-
-    @property
-    def _ids(self) -> dict[str, StoredQueue]:
-        return {queue.id: queue for queue in self.sqs.queues.values()}
 
     def _engine(self) -> Engine:
         plan = self.plan

@@ -61,8 +61,14 @@ class EmbeddedSqs:
 
     @property
     def queues(self) -> Mapping[str, Queue]:
-        """Every queue by its name."""
-        return self.engine.queues
+        """Every queue by its name, as of now: another thread may make or delete some meanwhile."""
+        with self._lock:
+            return dict(self.engine.queues)
+
+    @property
+    def by_id(self) -> Mapping[str, Queue]:
+        """Every queue by its logical id, as of now."""
+        return {queue.id: queue for queue in self.queues.values()}
 
     def create(
         self, name: str, settings: QueueSettings, *, id: str | None = None, tags: Mapping[str, str] | None = None
@@ -317,12 +323,9 @@ class EmbeddedSqs:
                 continue
             sooner = sooner or type(fact) not in _NEVER_SOONER
             if isinstance(fact, MessageDeadLettered):
-                self._waiting.wake(self._by_id(fact.to), now)
+                self._waiting.wake(self.by_id[fact.to], now)
         if sooner:
             self._arm(now)
-
-    def _by_id(self, id: str) -> Queue:
-        return next(queue for queue in self.engine.queues.values() if queue.id == id)
 
     def _arm(self, now: int) -> None:
         due = self.engine.next_due()

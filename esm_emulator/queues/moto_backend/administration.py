@@ -114,7 +114,7 @@ class Administration:
     def list(self, parameters: Parameters, base_url: str) -> Answer:
         """ListQueues, by name."""
         prefix = parameters.get("QueueNamePrefix") or ""
-        shown, token = page(sorted(name for name in tuple(self._sqs.queues) if name.startswith(prefix)), parameters)
+        shown, token = page(sorted(name for name in self._sqs.queues if name.startswith(prefix)), parameters)
         urls: Answer = {"QueueUrls": [queue_url(self._sqs, name, base_url) for name in shown]} if shown else {}
         return urls | token
 
@@ -123,7 +123,7 @@ class Administration:
         queue = queue_of(self._sqs, parameters)
         sources = sorted(
             other.name
-            for other in tuple(self._sqs.queues.values())
+            for other in self._sqs.queues.values()
             if (policy := other.settings.redrive_policy) is not None and policy.dead_letter_target_arn == queue.arn
         )
         shown, token = page(sources, parameters)
