@@ -53,7 +53,17 @@ class VirtualClock:
 
     async def sleep(self, ms: int) -> None:
         """Wait ``ms`` virtual milliseconds; a value of 0 or less lets others run once."""
-        await asyncio.sleep(max(0, ms) / 1_000)
+        loop = self._loop
+        if ms <= 0 or loop is None:
+            await asyncio.sleep(max(0, ms) / 1_000)
+            return
+        # As asyncio.sleep does, which asks the system each time which loop runs
+        done: asyncio.Future[None] = loop.create_future()
+        timer = loop.call_at_us(self.now_us + ms * 1_000, _finish, done)
+        try:
+            await done
+        finally:
+            timer.cancel()
 
     def hold(self, *, measured: bool = False, limit_ms: int | None = None) -> AbstractAsyncContextManager[None]:
         """While held, time stands still and what happens elsewhere is waited for in real time.
@@ -111,6 +121,11 @@ class VirtualClock:
         if not isinstance(loop, VirtualLoop) or loop is not self._loop:
             raise UsageError("A virtual clock can be waited for on its own loop only: use run() or a Session with it.")
         return loop
+
+
+def _finish(done: asyncio.Future[None]) -> None:
+    if not done.done():
+        done.set_result(None)
 
 
 @contextmanager

@@ -13,14 +13,11 @@ from hashlib import sha256
 __all__ = ["depth", "function_key", "next_header"]
 
 
+@cache
 def function_key(function_arn: str) -> str:
     """Eight hexadecimal digits that stand for a function in a lineage, whatever the qualifier of its ARN."""
-    return _key(":".join(function_arn.split(":")[:7]))
-
-
-@cache
-def _key(function_arn: str) -> str:
-    return sha256(function_arn.encode()).hexdigest()[:8]
+    unqualified = ":".join(function_arn.split(":")[:7])
+    return sha256(unqualified.encode()).hexdigest()[:8]
 
 
 def depth(headers: Iterable[str | None], key: str) -> int:

@@ -56,19 +56,23 @@ class EmbeddedSqs:
         self._timers = Timers()
         self._waiting = Waiting(engine, clock, self._lock, self._timers)
         self._due: float = 0  # nothing falls due by itself before
+        self._look_at_queues()
 
     # --- queues -----------------------------------------------------------------------------------------------
 
     @property
     def queues(self) -> Mapping[str, Queue]:
         """Every queue by its name, as of now: another thread may make or delete some meanwhile."""
-        with self._lock:
-            return dict(self.engine.queues)
+        return self._queues
 
     @property
     def by_id(self) -> Mapping[str, Queue]:
         """Every queue by its logical id, as of now."""
-        return {queue.id: queue for queue in self.queues.values()}
+        return self._by_id
+
+    def _look_at_queues(self) -> None:
+        self._queues = dict(self.engine.queues)  # replaced, not changed
+        self._by_id = {queue.id: queue for queue in self._queues.values()}
 
     def create(
         self, name: str, settings: QueueSettings, *, id: str | None = None, tags: Mapping[str, str] | None = None
@@ -77,6 +81,7 @@ class EmbeddedSqs:
         with self._operation() as (now, facts):
             queue, done = self.engine.create(name, settings, now, id=id, tags=tags)
             facts.extend(done)
+            self._look_at_queues()
             return queue
 
     def find(self, name: str) -> Queue:
@@ -88,6 +93,7 @@ class EmbeddedSqs:
         """DeleteQueue, with all that is in it."""
         with self._operation() as (now, facts):
             facts.extend(self.engine.remove(queue, now))
+            self._look_at_queues()
 
     def configure(self, queue: Queue, settings: QueueSettings) -> None:
         """SetQueueAttributes; shortening the retention expires what is older (SQS-16 takes no time here)."""
@@ -239,7 +245,6 @@ class EmbeddedSqs:
         self, queue: Queue, maximum: int, wait_ms: int | None, stop: Stop, consumer: str
     ) -> Delivery:
         """Receive for a poller: waits up to ``wait_ms`` (None: without end) or until ``stop``."""
-        self.attach()
 
         def attempt() -> list[ReceivedMessage]:
             return self.receive(queue, maximum, consumer=consumer)
@@ -257,7 +262,7 @@ class EmbeddedSqs:
     async def _attempt_until(
         self, queue: Queue, attempt: Attempt, wait_ms: int | None, stop: Stop
     ) -> list[ReceivedMessage]:
-        self.attach()
+        self.attach()  # not before every receive: asyncio asks the system which loop runs
         return await self._waiting.on_loop(queue, attempt, wait_ms, stop)
 
     def waker(self, wake: Callable[[], None]) -> Callable[[], None]:
