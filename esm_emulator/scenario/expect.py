@@ -264,21 +264,25 @@ def _over_limits(journal: Journal, resources: Resources, account: int) -> Iterat
 
     What runs already goes on under a limit that is lowered; whatever starts heeds it.
     """
+    limits = _Limits.of(resources, account)
     running: Counter[tuple[str, str]] = Counter()
     broken: dict[str, tuple[int, int]] = {}
     for fact in journal:
         if isinstance(fact, InvocationStarted):
-            running.update(_counted(fact))
-            for name, count, limit in _measured(fact, running, resources, account):
+            for one in _counted(fact):
+                running[one] += 1
+            for name, count, limit in limits.measured(fact, running):
                 if count > max(limit, broken.get(name, (0, 0))[0]):
                     broken[name] = count, limit
         elif isinstance(fact, InvocationEnded):
-            running.subtract(_counted(fact))
+            for one in _counted(fact):
+                running[one] -= 1
         elif isinstance(fact, PropertySet):
             if fact.target == "profile.account_concurrency":
                 account = fact.value
             elif not fact.target.startswith("profile."):
                 resources = resources.with_update(fact.target, fact.value)
+            limits = _Limits.of(resources, account)
         elif isinstance(fact, RunStopped):
             break
     for name, (highest, limit) in broken.items():
@@ -289,20 +293,40 @@ def _counted(fact: InvocationStarted | InvocationEnded) -> tuple[tuple[str, str]
     return ("function", fact.function), ("mapping", fact.mapping)
 
 
-def _measured(
-    fact: InvocationStarted, running: Counter[tuple[str, str]], resources: Resources, account: int
-) -> Iterator[tuple[str, int, int]]:
-    """Each limit that an invocation is under: whose it is, how many run now, and how many may (CONC-11)."""
-    reserved = {id: function.ReservedConcurrentExecutions for id, function in resources.functions.items()}
-    own = reserved[fact.function]
-    if own is not None:
-        yield f"function {fact.function}", running["function", fact.function], own
-    else:
-        pool = sum(running["function", id] for id, amount in reserved.items() if amount is None)
-        yield "functions without a reservation", pool, account - sum(amount or 0 for amount in reserved.values())
-    scaling = resources.mappings[fact.mapping].ScalingConfig
-    if scaling is not None and scaling.MaximumConcurrency is not None:
-        yield f"mapping {fact.mapping}", running["mapping", fact.mapping], scaling.MaximumConcurrency
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """How many invocations may run at once, as things are set (CONC-11)."""
+
+    reserved: dict[str, int]  # by function
+    pool: int  # what reservations leave of the account
+    sharers: tuple[tuple[str, str], ...]  # who share that, as counted
+    mappings: dict[str, int]
+
+    @classmethod
+    def of(cls, resources: Resources, account: int) -> _Limits:
+        """The limits of these resources."""
+        amounts = {id: function.ReservedConcurrentExecutions for id, function in resources.functions.items()}
+        reserved = {id: amount for id, amount in amounts.items() if amount is not None}
+        caps = {
+            id: mapping.ScalingConfig.MaximumConcurrency if mapping.ScalingConfig else None
+            for id, mapping in resources.mappings.items()
+        }
+        return cls(
+            reserved,
+            account - sum(reserved.values()),
+            tuple(("function", id) for id in amounts if id not in reserved),
+            {id: cap for id, cap in caps.items() if cap is not None},
+        )
+
+    def measured(self, fact: InvocationStarted, running: Counter[tuple[str, str]]) -> Iterator[tuple[str, int, int]]:
+        """Each limit that an invocation is under: whose it is, how many run now, and how many may."""
+        function, mapping = _counted(fact)
+        if fact.function in self.reserved:
+            yield f"function {fact.function}", running[function], self.reserved[fact.function]
+        else:
+            yield "functions without a reservation", sum(running[one] for one in self.sharers), self.pool
+        if fact.mapping in self.mappings:
+            yield f"mapping {fact.mapping}", running[mapping], self.mappings[fact.mapping]
 
 
 def _comparisons(wanted: MessageFactsModel) -> Iterator[tuple[str, Comparison]]:
