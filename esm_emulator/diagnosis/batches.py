@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from esm_emulator.diagnosis.finding import Diagnosis, Rule, counted, diagnosis, names, rounded, unique
 from esm_emulator.diagnosis.run import Run
 from esm_emulator.diagnosis.stays import Batch, Stay
+from esm_emulator.report.story import clipped
 
 __all__ = ["RULES"]
 
@@ -238,15 +239,10 @@ def crashed(run: Run) -> Iterator[Diagnosis]:
         word = "suspect" if len(suspects) == 1 else "suspects"
         summary = (
             f"The process of {crashes[0].function} died in {counted(len(crashes), 'invocation')}"
-            f"{f' ({_clipped(said)})' if said else ''}; in all of them was the {word} {names(suspects)}. "
+            f"{f' ({clipped(said)})' if said else ''}; in all of them was the {word} {names(suspects)}. "
             f"{counted(len(company), 'message')} failed with it."
         )
         yield diagnosis("D125", mapping, suspects, summary, _evidence(crashes))
-
-
-def _clipped(text: str) -> str:
-    line = text.splitlines()[0] if text else ""
-    return line if len(line) <= 100 else f"{line[:99]}…"
 
 
 # --- limits ---------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from esm_emulator.journal import (
 )
 from esm_emulator.report.messages import MessageFacts, about
 
-__all__ = ["stories", "story", "told"]
+__all__ = ["clipped", "stories", "story", "told"]
 
 BODY = 60  # characters of a body that a story shows
 _REPORTED = {"PBR-16", "PBR-17"}  # a list of failures that the mapping goes by
@@ -111,7 +111,7 @@ def _started(fact: InvocationStarted, _: str, __: int) -> str:
 def _ended(fact: InvocationEnded, _: str, __: int) -> str:
     if fact.outcome == "success":
         return f"invocation {_short(fact.request_id)} returned"
-    why = ": ".join(filter(None, (fact.error_type or fact.outcome, _clipped(fact.error_message or ""))))
+    why = ": ".join(filter(None, (fact.error_type or fact.outcome, clipped(fact.error_message or ""))))
     return f"invocation {_short(fact.request_id)} failed: {why}"
 
 
@@ -129,7 +129,8 @@ def _ignored(fact: DeleteIgnored, _: str, __: int) -> str:
     return f"delete accepted, nothing deleted: {why}"
 
 
-def _clipped(text: str) -> str:
+def clipped(text: str) -> str:
+    """The first line of somebody's text, at most 100 characters of it."""
     line = text.splitlines()[0] if text else ""
     return line if len(line) <= 100 else line[:99] + "…"
 
@@ -163,7 +164,7 @@ _TELLERS: dict[type[Fact], Callable[[Any, str, int], str]] = {
     MessageHandedBack: lambda _, __, ___: "handed back, visible at once",
     MessageDeleted: lambda fact, _, __: f"deleted from {fact.queue}",
     DeleteIgnored: _ignored,
-    DeleteFailed: lambda fact, _, __: f"delete failed: {_clipped(fact.error)}",
+    DeleteFailed: lambda fact, _, __: f"delete failed: {clipped(fact.error)}",
     MessageDeadLettered: lambda fact, _, __: (
         f"moved to {fact.to} after {fact.receive_count} receive{'' if fact.receive_count == 1 else 's'}"
     ),
