@@ -30,6 +30,7 @@ from typing import Protocol
 
 from esm_emulator.clocks import waits
 from esm_emulator.clocks.loop import Interrupted
+from esm_emulator.clocks.tracing import untraced
 from esm_emulator.errors import Stuck
 
 __all__ = ["Watched", "watch"]
@@ -127,7 +128,7 @@ class _Watch:
         # The loop's own thread too, if one of its agents does not come back
         threads = {self._busy_thread(), self.thread} if self.interrupts > 1 else {self._busy_thread()}
         self.interrupted |= threads
-        with _untraced():
+        with untraced():
             for thread in threads:
                 _throw_into(thread, Interrupted)
             if self.position == before:
@@ -149,7 +150,7 @@ class _Watch:
     def end(self) -> None:
         """The loop is not running any more: nothing of ours may reach its thread, which calls this, from now on."""
         if self.interrupted:
-            with _untraced():
+            with untraced():
                 _take_back(self.interrupted - {self.thread})
 
 
@@ -194,17 +195,6 @@ class _Watchdog:
 
 def _interval(watch: _Watch) -> float:
     return min(_LONGEST_LOOK_S, max(_SHORTEST_LOOK_S, watch.patience / 8))
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """No tracer in this thread, which is not to hang as well."""
-    trace = sys.gettrace()
-    sys.settrace(None)
-    try:
-        yield
-    finally:
-        sys.settrace(trace)
 
 
 def _throw_into(thread: int, kind: type[BaseException] | None) -> None:
