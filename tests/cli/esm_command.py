@@ -1,4 +1,4 @@
-"""The installed program, run as a user runs it: in a folder, as a process of its own."""
+"""The installed program, run as a user runs it: in a folder, as a process of its own; and one command of it, in this."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from click import Command
+from click.testing import CliRunner, Result
+
+from esm_emulator.cli import main
 
 ESM = Path(sys.executable).parent / "esm"
 PATIENCE_S = 60
@@ -86,3 +91,12 @@ def running(folder: Path, *arguments: str, **env: str) -> Iterator[Running]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+def invoke(command: Command, arguments: Sequence[str], text: str | None = None) -> Result:
+    """Run one command in this process; its errors are raised.
+
+    click keeps the help option that it makes at a command's first run, so it has to be the one that the program makes.
+    """
+    names = main.context_settings["help_option_names"]
+    return CliRunner().invoke(command, arguments, input=text, catch_exceptions=False, help_option_names=names)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
 from esm_emulator.cli.filter import command
 from esm_emulator.errors import InvalidFilterPattern, UsageError
+from tests.cli.esm_command import invoke
 
 NEW = '{"body": {"status": ["new"]}}'
 EVENT = {
@@ -30,7 +30,7 @@ EVENT = {
 
 
 def run(*arguments, text=None):
-    return CliRunner().invoke(command, arguments, input=text, catch_exceptions=False)
+    return invoke(command, arguments, text)
 
 
 def test_lines_of_standard_input_are_messages():

@@ -6,11 +6,11 @@ import json
 
 import click
 import pytest
-from click.testing import CliRunner
 
 from esm_emulator.cli.trace import command
 from esm_emulator.errors import UsageError
 from esm_emulator.journal import line
+from tests.cli.esm_command import invoke
 from tests.report.history import History
 
 LINES = "".join(f"{line(fact)}\n" for fact in History().sent(0, "a", body="s3cr3t").deleted(100, "a"))
@@ -24,7 +24,7 @@ def journal(tmp_path):
 
 
 def run(*arguments, text=None):
-    return CliRunner().invoke(command, [str(argument) for argument in arguments], input=text, catch_exceptions=False)
+    return invoke(command, [str(argument) for argument in arguments], text)
 
 
 def test_the_page_is_written_beside_the_journal(journal):
