@@ -1,4 +1,4 @@
-"""The installed program, run as a user runs it: in a folder, as a process of its own; and one command of it, in this."""
+"""The installed program, run as a user runs it, in a folder and a process of its own; and one command of it in this."""
 
 from __future__ import annotations
 
